@@ -1,0 +1,72 @@
+package org.sinklora.compute;
+
+import java.nio.FloatBuffer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * The memory behind {@link CpuTensor}s. Java buffers end at 2 GiB, so long memory is read and
+ * written through several of them.
+ */
+final class CpuMemory {
+  private static final int WINDOW_BITS = 28;
+  private static final int WINDOW = 1 << WINDOW_BITS;
+
+  private final INDArray flat;
+  private final FloatPointer base;
+  private FloatBuffer[] windows;
+
+  CpuMemory(INDArray flat, long size) {
+    this.flat = flat;
+    // addressPointer() includes a view's offset; address() and pointer() do not.
+    this.base = new FloatPointer(flat.data().addressPointer());
+    this.windows = new FloatBuffer[Math.toIntExact((size + WINDOW - 1) >> WINDOW_BITS)];
+    for (int i = 0; i < windows.length; i++) {
+      long start = (long) i << WINDOW_BITS;
+      windows[i] =
+          new FloatPointer(base).position(start).limit(Math.min(size, start + WINDOW)).asBuffer();
+    }
+  }
+
+  INDArray flat() {
+    return flat;
+  }
+
+  FloatPointer pointer(long index) {
+    return new FloatPointer(base).position(index);
+  }
+
+  void read(long index, float[] destination, int at, int count) {
+    int done = 0;
+    while (done < count) {
+      int inWindow = (int) ((index + done) & (WINDOW - 1));
+      int part = Math.min(count - done, WINDOW - inWindow);
+      window(index + done).get(inWindow, destination, at + done, part);
+      done += part;
+    }
+  }
+
+  void write(long index, float[] source, int at, int count) {
+    int done = 0;
+    while (done < count) {
+      int inWindow = (int) ((index + done) & (WINDOW - 1));
+      int part = Math.min(count - done, WINDOW - inWindow);
+      window(index + done).put(inWindow, source, at + done, part);
+      done += part;
+    }
+  }
+
+  private FloatBuffer window(long index) {
+    if (windows == null) {
+      throw new IllegalStateException("The tensor was closed");
+    }
+    return windows[(int) (index >> WINDOW_BITS)];
+  }
+
+  void close() {
+    if (windows != null) {
+      windows = null;
+      flat.close();
+    }
+  }
+}

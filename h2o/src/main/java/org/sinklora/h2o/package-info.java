@@ -1,0 +1,1 @@
+package org.sinklora.h2o;
