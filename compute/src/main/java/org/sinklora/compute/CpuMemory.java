@@ -10,21 +10,31 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 final class CpuMemory {
   private static final int WINDOW_BITS = 28;
-  private static final int WINDOW = 1 << WINDOW_BITS;
 
+  private final int windowBits;
+  private final int windowSize;
   private final INDArray flat;
   private final FloatPointer base;
   private FloatBuffer[] windows;
 
   CpuMemory(INDArray flat, long size) {
+    this(flat, size, WINDOW_BITS);
+  }
+
+  CpuMemory(INDArray flat, long size, int windowBits) {
+    this.windowBits = windowBits;
+    this.windowSize = 1 << windowBits;
     this.flat = flat;
     // addressPointer() includes a view's offset; address() and pointer() do not.
     this.base = new FloatPointer(flat.data().addressPointer());
-    this.windows = new FloatBuffer[Math.toIntExact((size + WINDOW - 1) >> WINDOW_BITS)];
+    this.windows = new FloatBuffer[Math.toIntExact((size + windowSize - 1) >> windowBits)];
     for (int i = 0; i < windows.length; i++) {
-      long start = (long) i << WINDOW_BITS;
+      long start = (long) i << windowBits;
       windows[i] =
-          new FloatPointer(base).position(start).limit(Math.min(size, start + WINDOW)).asBuffer();
+          new FloatPointer(base)
+              .position(start)
+              .limit(Math.min(size, start + windowSize))
+              .asBuffer();
     }
   }
 
@@ -39,8 +49,8 @@ final class CpuMemory {
   void read(long index, float[] destination, int at, int count) {
     int done = 0;
     while (done < count) {
-      int inWindow = (int) ((index + done) & (WINDOW - 1));
-      int part = Math.min(count - done, WINDOW - inWindow);
+      int inWindow = (int) ((index + done) & (windowSize - 1));
+      int part = Math.min(count - done, windowSize - inWindow);
       window(index + done).get(inWindow, destination, at + done, part);
       done += part;
     }
@@ -49,8 +59,8 @@ final class CpuMemory {
   void write(long index, float[] source, int at, int count) {
     int done = 0;
     while (done < count) {
-      int inWindow = (int) ((index + done) & (WINDOW - 1));
-      int part = Math.min(count - done, WINDOW - inWindow);
+      int inWindow = (int) ((index + done) & (windowSize - 1));
+      int part = Math.min(count - done, windowSize - inWindow);
       window(index + done).put(inWindow, source, at + done, part);
       done += part;
     }
@@ -60,7 +70,7 @@ final class CpuMemory {
     if (windows == null) {
       throw new IllegalStateException("The tensor was closed");
     }
-    return windows[(int) (index >> WINDOW_BITS)];
+    return windows[(int) (index >> windowBits)];
   }
 
   void close() {

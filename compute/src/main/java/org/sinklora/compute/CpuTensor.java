@@ -60,6 +60,11 @@ public final class CpuTensor implements Tensor {
     return new CpuTensor(memory, offset + start, viewShape.clone(), false);
   }
 
+  @Override
+  public CpuTensor rows(long from, long to) {
+    return (CpuTensor) Tensor.super.rows(from, to);
+  }
+
   /** The same memory as an ND4J array of this shape; writes go both ways. */
   public INDArray array() {
     return Nd4j.create(memory.flat().data(), shape, rowMajorStrides(), offset, 'c');

@@ -154,10 +154,12 @@ public interface Device extends AutoCloseable {
 
   /**
    * Zeroes each element with probability {@code rate} and divides the rest by {@code 1 − rate}.
-   * Whether element i is dropped depends on {@code key} and i alone, so the backward is the same
-   * call on the gradient. y may be x.
+   * Whether an element is dropped depends on {@code key} and its number alone, so the backward is
+   * the same call on the gradient. y may be x.
+   *
+   * @param firstElement number of the first element of x
    */
-  void dropout(Tensor x, float rate, long key, Tensor y);
+  void dropout(Tensor x, float rate, long key, long firstElement, Tensor y);
 
   /** Sum of the squares of all elements, in double precision. */
   double sumOfSquares(Tensor x);
