@@ -1,0 +1,83 @@
+package org.sinklora.lora;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Which modules of a model an adapter touches, by the rules of PEFT.
+ *
+ * @param lora linears that get a low-rank update
+ * @param saved parameters the adapter has a copy of its own of ({@code modules_to_save} and
+ *     biases), with their shapes
+ */
+record AdapterLayout(List<ModuleSpec> lora, Map<String, long[]> saved) {
+
+  /**
+   * @throws IllegalArgumentException if the configuration names a module the model does not have,
+   *     or asks for a low-rank update of something that is not a linear
+   */
+  static AdapterLayout of(LoraConfig config, Architecture architecture) {
+    List<ModuleSpec> lora = new ArrayList<>();
+    Map<String, long[]> saved = new LinkedHashMap<>();
+    for (ModuleSpec module : architecture.modules()) {
+      if (isSaved(config, module)) {
+        saved.putAll(module.parameters());
+      } else if (config.targets(module.path(), module.kind() == ModuleSpec.Kind.LINEAR)) {
+        if (!module.isLinear()) {
+          throw new IllegalArgumentException(
+              "target_modules matches %s, which is not a linear; train it through modules_to_save"
+                  .formatted(module.path()));
+        }
+        lora.add(module);
+      }
+    }
+    for (ModuleSpec module : architecture.modules()) {
+      boolean trained =
+          switch (config.bias()) {
+            case NONE -> false;
+            case ALL -> module.bias();
+            case LORA_ONLY -> module.bias() && lora.contains(module);
+          };
+      if (trained) {
+        saved.put(module.biasName(), new long[] {module.out()});
+      }
+    }
+    checkEverythingFound(config, architecture, lora, saved);
+    return new AdapterLayout(List.copyOf(lora), saved);
+  }
+
+  /** PEFT compares the ends of the names: {@code norm} also means {@code input_layernorm}. */
+  private static boolean isSaved(LoraConfig config, ModuleSpec module) {
+    return config.modulesToSave().stream().anyMatch(module.path()::endsWith);
+  }
+
+  private static void checkEverythingFound(
+      LoraConfig config,
+      Architecture architecture,
+      List<ModuleSpec> lora,
+      Map<String, long[]> saved) {
+    List<String> paths = architecture.modules().stream().map(ModuleSpec::path).toList();
+    for (String name : config.modulesToSave()) {
+      if (paths.stream().noneMatch(path -> path.endsWith(name))) {
+        throw new IllegalArgumentException(
+            "modules_to_save names %s, but the model has no such module; it has %s"
+                .formatted(name, lastNames(paths)));
+      }
+    }
+    if (lora.isEmpty() && saved.isEmpty()) {
+      throw new IllegalArgumentException(
+          "target_modules %s match no module of the model; it has %s"
+              .formatted(config.targetModules(), lastNames(paths)));
+    }
+  }
+
+  private static List<String> lastNames(List<String> paths) {
+    return paths.stream()
+        .map(path -> path.substring(path.lastIndexOf('.') + 1))
+        .distinct()
+        .sorted()
+        .toList();
+  }
+}

@@ -1,0 +1,101 @@
+package org.sinklora.lora;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.sinklora.compute.Device;
+import org.sinklora.compute.Tensor;
+import org.sinklora.lora.safetensors.ModelWeights;
+
+/** Brings the weights of a model folder onto a device. */
+final class BaseWeights {
+  private static final int CHUNK = 1 << 20;
+
+  private BaseWeights() {}
+
+  /**
+   * The parameters of the architecture, by name.
+   *
+   * @throws ModelFormatException if one is missing, has another shape or is not finite, or if the
+   *     file holds tensors that the architecture does not know; nothing stays allocated then
+   */
+  static Map<String, Parameter> load(
+      Path folder, ModelConfig config, Architecture architecture, Device device)
+      throws IOException {
+    Map<String, Parameter> parameters = new LinkedHashMap<>();
+    try (ModelWeights weights = ModelWeights.open(folder)) {
+      Set<String> unknown = new TreeSet<>(weights.names());
+      unknown.removeIf(architecture.ignored());
+      unknown.remove(architecture.head().weight());
+      Map<String, long[]> expected = expectedShapes(config, architecture);
+      expected.forEach((name, shape) -> checkShape(folder, weights, name, shape));
+      unknown.removeAll(expected.keySet());
+      if (!unknown.isEmpty()) {
+        throw new ModelFormatException(
+            "%s holds tensors that %s does not have: %s. Another architecture, or one with additions?"
+                .formatted(folder, config.modelType(), firstOf(unknown)));
+      }
+      expected.forEach(
+          (name, shape) ->
+              parameters.put(
+                  name, new Parameter(name, load(folder, weights, name, shape, device))));
+      return parameters;
+    } catch (IOException | RuntimeException | Error e) {
+      parameters.values().forEach(Parameter::close);
+      throw e;
+    }
+  }
+
+  private static Map<String, long[]> expectedShapes(ModelConfig config, Architecture architecture) {
+    Map<String, long[]> expected = new LinkedHashMap<>();
+    for (ModuleSpec module : architecture.modules()) {
+      boolean stored = module.kind() != ModuleSpec.Kind.HEAD || !config.tieWordEmbeddings();
+      if (stored) {
+        expected.putAll(module.parameters());
+      }
+    }
+    return expected;
+  }
+
+  private static void checkShape(Path folder, ModelWeights weights, String name, long[] shape) {
+    if (!weights.contains(name)) {
+      throw new ModelFormatException(
+          "%s has no tensor %s, which config.json asks for with shape %s"
+              .formatted(folder, name, Arrays.toString(shape)));
+    }
+    if (!weights.info(name).hasShape(shape)) {
+      throw new ModelFormatException(
+          "%s: tensor %s has shape %s, but config.json asks for %s"
+              .formatted(folder, name, weights.info(name).shape(), Arrays.toString(shape)));
+    }
+  }
+
+  static Tensor load(
+      Path folder, ModelWeights weights, String name, long[] shape, Device device) {
+    Tensor tensor = device.allocate(shape);
+    float[] chunk = new float[(int) Math.min(CHUNK, tensor.size())];
+    for (long at = 0; at < tensor.size(); at += chunk.length) {
+      int count = (int) Math.min(chunk.length, tensor.size() - at);
+      weights.readFloats(name, at, chunk, 0, count);
+      for (int i = 0; i < count; i++) {
+        if (!Float.isFinite(chunk[i])) {
+          tensor.close();
+          throw new ModelFormatException(
+              "%s: element %d of tensor %s is %s; a model with such weights computes nothing else"
+                  .formatted(folder, at + i, name, chunk[i]));
+        }
+      }
+      device.upload(chunk, 0, tensor.view(at, count));
+    }
+    return tensor;
+  }
+
+  private static String firstOf(Set<String> names) {
+    String first = String.join(", ", names.stream().limit(3).toList());
+    return names.size() > 3 ? first + " and " + (names.size() - 3) + " more" : first;
+  }
+}

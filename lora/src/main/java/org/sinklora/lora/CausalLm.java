@@ -1,0 +1,146 @@
+package org.sinklora.lora;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.sinklora.compute.Device;
+import org.sinklora.lora.safetensors.ShardedModelWriter;
+
+/**
+ * A causal language model, possibly with an adapter over it.
+ *
+ * <p>The base weights are never written to; {@link #withAdapter} gives a second model over the same
+ * memory, so many adapters share one base.
+ */
+public final class CausalLm implements AutoCloseable {
+  private final Path folder;
+  private final ModelConfig config;
+  private final Architecture architecture;
+  private final Device device;
+  private final Map<String, Parameter> base;
+  private final LoraAdapter adapter;
+
+  private final Parameter embedding;
+  private final List<Block> blocks;
+  private final Norm finalNorm;
+  private final Linear head;
+
+  private CausalLm(
+      Path folder,
+      ModelConfig config,
+      Device device,
+      Map<String, Parameter> base,
+      LoraAdapter adapter) {
+    this.folder = folder;
+    this.config = config;
+    this.architecture = Architecture.of(config);
+    this.device = device;
+    this.base = base;
+    this.adapter = adapter;
+    ModuleResolver modules = new ModuleResolver(base, adapter);
+    this.embedding = modules.parameter(architecture.embedding().weight());
+    this.blocks = architecture.blocks(modules);
+    this.finalNorm = architecture.finalNorm(modules);
+    this.head =
+        modules.head(architecture.head(), architecture.embedding(), config.tieWordEmbeddings());
+  }
+
+  /**
+   * Reads a Hugging Face model folder: config.json and safetensors, single or sharded, in F32, F16
+   * or BF16.
+   *
+   * @throws ModelFormatException if the architecture is not supported, a setting would change the
+   *     results and is not, or the weights do not fit the configuration
+   */
+  public static CausalLm load(Path folder, Device device) throws IOException {
+    return load(folder, ModelConfig.read(folder), device);
+  }
+
+  /**
+   * The same under another configuration than the folder's, for example with another RoPE scaling.
+   */
+  public static CausalLm load(Path folder, ModelConfig config, Device device)
+      throws IOException {
+    Map<String, Parameter> base =
+        BaseWeights.load(folder, config, Architecture.of(config), device);
+    return new CausalLm(folder, config, device, base, null);
+  }
+
+  /**
+   * This model with an adapter over it, in the same memory. Closing the result closes neither the
+   * base nor the adapter.
+   */
+  public CausalLm withAdapter(LoraAdapter newAdapter) {
+    return new CausalLm(folder, config, device, base, newAdapter);
+  }
+
+  /**
+   * Writes the model with its adapter merged into the weights: a full Hugging Face folder in the
+   * base's own types, sharded at 5 GB, with the tokenizer and this model's configuration.
+   *
+   * @param target a folder that does not exist yet
+   * @throws IllegalStateException if there is no adapter
+   */
+  public void saveMerged(Path target) throws IOException {
+    if (adapter == null) {
+      throw new IllegalStateException("There is no adapter to merge into " + folder);
+    }
+    MergedModel.write(this, target, ShardedModelWriter.DEFAULT_SHARD_BYTES);
+  }
+
+  /** Where the base model was read from. */
+  public Path folder() {
+    return folder;
+  }
+
+  public ModelConfig config() {
+    return config;
+  }
+
+  public Device device() {
+    return device;
+  }
+
+  /** The adapter over the base; null without. */
+  public LoraAdapter adapter() {
+    return adapter;
+  }
+
+  /** Number of weights of the base model. */
+  public long parameters() {
+    return base.values().stream().mapToLong(parameter -> parameter.value().size()).sum();
+  }
+
+  Architecture architecture() {
+    return architecture;
+  }
+
+  Map<String, Parameter> base() {
+    return base;
+  }
+
+  Parameter embedding() {
+    return embedding;
+  }
+
+  List<Block> blocks() {
+    return blocks;
+  }
+
+  Norm finalNorm() {
+    return finalNorm;
+  }
+
+  Linear head() {
+    return head;
+  }
+
+  /** Frees the base weights; models made by {@link #withAdapter} end with it. */
+  @Override
+  public void close() {
+    if (adapter == null) {
+      base.values().forEach(Parameter::close);
+    }
+  }
+}

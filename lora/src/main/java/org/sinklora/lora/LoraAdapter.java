@@ -1,0 +1,209 @@
+package org.sinklora.lora;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import org.sinklora.compute.Device;
+import org.sinklora.compute.Tensor;
+
+/**
+ * What fine-tuning adds to a base model: low-rank updates of linears, and copies of modules that
+ * are trained whole.
+ */
+public final class LoraAdapter implements AutoCloseable {
+  private final LoraConfig config;
+  private final Device device;
+  private final Map<String, LoraPair> pairs;
+  private final Map<String, Parameter> saved;
+
+  LoraAdapter(
+      LoraConfig config,
+      Device device,
+      Map<String, LoraPair> pairs,
+      Map<String, Parameter> saved) {
+    this.config = config;
+    this.device = device;
+    this.pairs = new TreeMap<>(pairs);
+    this.saved = new TreeMap<>(saved);
+  }
+
+  /**
+   * A new adapter, initialised as PEFT does: lora_A uniform (Kaiming, a = √5) or Gaussian, lora_B
+   * zero, saved modules equal to the base's.
+   *
+   * @param seed decides lora_A
+   * @throws IllegalArgumentException if the configuration does not fit the model
+   */
+  public static LoraAdapter create(CausalLm base, LoraConfig config, long seed) {
+    Device device = base.device();
+    AdapterLayout layout = AdapterLayout.of(config, base.architecture());
+    Map<String, LoraPair> pairs = new TreeMap<>();
+    for (ModuleSpec module : layout.lora()) {
+      int rank = config.rankOf(module.path());
+      float[] a = new float[Math.multiplyExact(rank, module.in())];
+      initialise(a, module, rank, config.initLoraWeights(), seed);
+      Tensor lowA = device.allocate(rank, module.in());
+      device.upload(a, 0, lowA);
+      Tensor lowB = device.allocate(module.out(), rank);
+      if (config.initLoraWeights().equals("false")) {
+        float[] b = new float[Math.multiplyExact(rank, module.out())];
+        initialise(b, module, rank, "false", seed + 1);
+        device.upload(b, 0, lowB);
+      }
+      pairs.put(module.path(), pair(config, module, lowA, lowB));
+    }
+    Map<String, Parameter> saved = new TreeMap<>();
+    layout
+        .saved()
+        .forEach(
+            (name, shape) -> {
+              Tensor copy = device.allocate(shape);
+              device.copy(baseValue(base, name), copy);
+              saved.put(name, new Parameter(name, copy));
+            });
+    return new LoraAdapter(config, device, pairs, saved);
+  }
+
+  /** Full fine-tuning as the limit case: no low-rank update, every module trained. */
+  public static LoraAdapter fullParameters(CausalLm base) {
+    LoraConfig config = LoraConfig.fullParameters();
+    Map<String, Parameter> saved = new TreeMap<>();
+    for (Parameter parameter : base.base().values()) {
+      Tensor copy = base.device().allocate(parameter.value().shape());
+      base.device().copy(parameter.value(), copy);
+      saved.put(parameter.name(), new Parameter(parameter.name(), copy));
+    }
+    return new LoraAdapter(config, base.device(), Map.of(), saved);
+  }
+
+  /** The base's value of a saved parameter; a tied head's is the embedding. */
+  private static Tensor baseValue(CausalLm base, String name) {
+    Parameter parameter = base.base().get(name);
+    boolean tiedHead =
+        parameter == null && name.equals(base.architecture().head().weight());
+    return tiedHead
+        ? base.base().get(base.architecture().embedding().weight()).value()
+        : parameter.value();
+  }
+
+  static LoraPair pair(LoraConfig config, ModuleSpec module, Tensor a, Tensor b) {
+    return new LoraPair(
+        new Parameter(module.path() + ".lora_A.weight", a),
+        new Parameter(module.path() + ".lora_B.weight", b),
+        config.scaleOf(module.path()),
+        config.dropout(),
+        module.path().hashCode());
+  }
+
+  /** Each module draws from a generator of its own: adding one leaves the others as they were. */
+  private static void initialise(
+      float[] weights, ModuleSpec module, int rank, String method, long seed) {
+    SplittableRandom random = new SplittableRandom(Pass.mix(seed, module.path().hashCode()));
+    boolean gaussian = method.equals("gaussian");
+    double bound = 1 / Math.sqrt(module.in());
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] =
+          (float) (gaussian ? random.nextGaussian() / rank : bound * (2 * random.nextDouble() - 1));
+    }
+  }
+
+  /**
+   * Reads a PEFT adapter folder, or LongLoRA's split form converted to safetensors.
+   *
+   * @throws ModelFormatException if the adapter was made for another base or uses what is not
+   *     supported
+   */
+  public static LoraAdapter load(Path folder, CausalLm base) throws IOException {
+    return PeftReader.read(folder, base);
+  }
+
+  /** Writes a PEFT adapter folder; an existing one is replaced only when all is written. */
+  public void save(Path folder) throws IOException {
+    PeftWriter.write(this, folder);
+  }
+
+  /**
+   * Writes the low-rank weights alone, for servers that reject {@code modules_to_save}.
+   *
+   * @param allowLossy whether to write even though modules were trained whole and are left out
+   * @throws IllegalStateException if they were and it is not allowed
+   */
+  public void saveLoraOnly(Path folder, boolean allowLossy) throws IOException {
+    if (!saved.isEmpty() && !allowLossy) {
+      throw new IllegalStateException(
+          "%d parameters besides the low-rank ones were trained (%s, …) and would be lost; export the merged model, or allow the loss"
+              .formatted(saved.size(), saved.keySet().iterator().next()));
+    }
+    PeftWriter.writeLoraOnly(this, folder);
+  }
+
+  public LoraConfig config() {
+    return config;
+  }
+
+  Device device() {
+    return device;
+  }
+
+  /** The low-rank update of a linear; null if it has none. */
+  LoraPair pair(String path) {
+    return pairs.get(path);
+  }
+
+  /** The adapter's own copy of a parameter of the base; null if it has none. */
+  Parameter saved(String name) {
+    return saved.get(name);
+  }
+
+  Map<String, LoraPair> pairs() {
+    return pairs;
+  }
+
+  Map<String, Parameter> saved() {
+    return saved;
+  }
+
+  /** Every parameter of the adapter, in a fixed order. */
+  List<Parameter> parameters() {
+    List<Parameter> all = new ArrayList<>();
+    for (LoraPair pair : pairs.values()) {
+      all.add(pair.a());
+      all.add(pair.b());
+    }
+    all.addAll(saved.values());
+    return all;
+  }
+
+  /** Every tensor under the name that PEFT gives it. */
+  Map<String, Tensor> tensors() {
+    Map<String, Tensor> tensors = new TreeMap<>();
+    pairs.forEach(
+        (path, pair) -> {
+          tensors.put(PeftNames.of(pair.a().name()), pair.a().value());
+          tensors.put(PeftNames.of(pair.b().name()), pair.b().value());
+        });
+    saved.forEach((name, parameter) -> tensors.put(storedName(name), parameter.value()));
+    return tensors;
+  }
+
+  private String storedName(String name) {
+    String path = name.substring(0, name.lastIndexOf('.'));
+    boolean wrapped = name.endsWith(".bias") && pairs.containsKey(path);
+    return wrapped ? PeftNames.wrappedBias(path) : PeftNames.of(name);
+  }
+
+  /** Number of trained values. */
+  public long size() {
+    return parameters().stream().mapToLong(parameter -> parameter.value().size()).sum();
+  }
+
+  /** Frees the adapter's memory. */
+  @Override
+  public void close() {
+    parameters().forEach(Parameter::close);
+  }
+}

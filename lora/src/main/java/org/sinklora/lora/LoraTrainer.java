@@ -1,0 +1,133 @@
+package org.sinklora.lora;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.sinklora.compute.Device;
+
+/**
+ * Trains the adapter of a model in one process.
+ *
+ * <p>A step takes any number of batches and treats them as one: the loss is the mean over all their
+ * predictions. Same seed, settings, batches and device give the same losses bit for bit, also when
+ * the run was saved and resumed in between.
+ */
+public final class LoraTrainer implements AutoCloseable {
+  private final Device device;
+  private final LoraAdapter adapter;
+  private final TrainingConfig config;
+  private final ModelPass pass;
+  private final AdamW optimizer;
+
+  /**
+   * @param model with the adapter to train
+   * @throws IllegalArgumentException if the model has no adapter, or the settings do not fit it
+   */
+  public LoraTrainer(CausalLm model, TrainingConfig config) {
+    if (model.adapter() == null) {
+      throw new IllegalArgumentException(
+          "The model has no adapter to train: give it one with withAdapter(LoraAdapter.create(…))");
+    }
+    model.config().checkTrainable();
+    config.attention().checkLayers(model.config().numHiddenLayers());
+    this.device = model.device();
+    this.adapter = model.adapter();
+    this.config = config;
+    adapter.parameters().forEach(parameter -> parameter.requireGradient(device));
+    this.pass = new ModelPass(model, config.gradientCheckpointing());
+    this.optimizer = new AdamW(device, config, adapter.parameters());
+  }
+
+  /** One optimiser step on these batches together. */
+  public StepResult step(List<TokenBatch> batches) {
+    long predictions = batches.stream().mapToLong(TokenBatch::predictions).sum();
+    if (predictions == 0) {
+      throw new IllegalArgumentException(
+          "Step %d has nothing to learn: none of its tokens has a target"
+              .formatted(optimizer.step() + 1));
+    }
+    double loss = 0;
+    for (TokenBatch batch : batches) {
+      loss += accumulate(batch, predictions);
+    }
+    return update(loss / predictions, predictions);
+  }
+
+  /** One optimiser step on one batch. */
+  public StepResult step(TokenBatch batch) {
+    return step(List.of(batch));
+  }
+
+  /**
+   * Adds a batch's share to the gradients of the next {@link #update}.
+   *
+   * @param predictions of all batches of the step
+   * @return the batch's summed loss
+   */
+  double accumulate(TokenBatch batch, long predictions) {
+    long step = optimizer.step();
+    AttentionPlan plan = config.attention().at(step, config.steps());
+    long dropoutKey = Pass.mix(config.seed(), step);
+    return pass.accumulateGradients(batch, plan, (float) (1.0 / predictions), dropoutKey);
+  }
+
+  /**
+   * Updates the adapter from the accumulated gradients.
+   *
+   * @throws IllegalStateException if the loss or a gradient is not finite; the adapter is unchanged
+   */
+  StepResult update(double meanLoss, long predictions) {
+    double norm = optimizer.gradNorm();
+    if (!Double.isFinite(meanLoss) || !Double.isFinite(norm)) {
+      adapter.parameters().forEach(parameter -> device.fill(parameter.gradient(), 0));
+      throw new IllegalStateException(
+          "Step %d diverged: loss %s, gradient norm %s. The adapter is as it was before; try a lower learning rate or more warm-up."
+              .formatted(optimizer.step() + 1, meanLoss, norm));
+    }
+    double rate = optimizer.learningRate();
+    optimizer.update(norm);
+    return new StepResult(optimizer.step(), meanLoss, rate, norm, predictions);
+  }
+
+  /** Number of steps done. */
+  public long stepsDone() {
+    return optimizer.step();
+  }
+
+  public TrainingConfig config() {
+    return config;
+  }
+
+  LoraAdapter adapter() {
+    return adapter;
+  }
+
+  /** Bytes of activations and temporaries allocated so far. */
+  public long activationBytes() {
+    return pass.bytes();
+  }
+
+  /**
+   * Writes adapter, optimiser and step to a folder, from which {@link #resume} continues. An
+   * existing folder is replaced only when all is written.
+   */
+  public void save(Path folder) throws IOException {
+    TrainingState.save(folder, adapter, optimizer, config);
+  }
+
+  /**
+   * Continues a saved run: the following steps are those of the uninterrupted run, bit for bit.
+   *
+   * @throws ModelFormatException if the folder is incomplete or of a run with other settings
+   */
+  public void resume(Path folder) throws IOException {
+    TrainingState.load(folder, adapter, optimizer, config);
+  }
+
+  /** Frees activations and optimiser state; model and adapter stay. */
+  @Override
+  public void close() {
+    pass.close();
+    optimizer.close();
+  }
+}

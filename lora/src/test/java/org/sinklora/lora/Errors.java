@@ -1,0 +1,27 @@
+package org.sinklora.lora;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+/** How far values are from reference values. */
+final class Errors {
+  private Errors() {}
+
+  /** The largest difference, relative to the largest reference value. */
+  static double relative(float[] expected, float[] actual) {
+    assertEquals(expected.length, actual.length);
+    double difference = 0;
+    double largest = 0;
+    for (int i = 0; i < expected.length; i++) {
+      assertTrue(Float.isFinite(actual[i]), "element " + i + " is " + actual[i]);
+      difference = Math.max(difference, Math.abs((double) expected[i] - actual[i]));
+      largest = Math.max(largest, Math.abs(expected[i]));
+    }
+    return largest == 0 ? difference : difference / largest;
+  }
+
+  static void assertClose(float[] expected, float[] actual, double bound, String what) {
+    double error = relative(expected, actual);
+    assertTrue(error <= bound, "%s: relative error %.3g above %.1g".formatted(what, error, bound));
+  }
+}
