@@ -22,9 +22,9 @@ record AdapterLayout(List<ModuleSpec> lora, Map<String, long[]> saved) {
     List<ModuleSpec> lora = new ArrayList<>();
     Map<String, long[]> saved = new LinkedHashMap<>();
     for (ModuleSpec module : architecture.modules()) {
-      if (isSaved(config, module)) {
+      if (config.savesWhole(module.path())) {
         saved.putAll(module.parameters());
-      } else if (config.targets(module.path(), module.kind() == ModuleSpec.Kind.LINEAR)) {
+      } else if (config.targets(module.path())) {
         if (!module.isLinear()) {
           throw new IllegalArgumentException(
               "target_modules matches %s, which is not a linear; train it through modules_to_save"
@@ -46,11 +46,6 @@ record AdapterLayout(List<ModuleSpec> lora, Map<String, long[]> saved) {
     }
     checkEverythingFound(config, architecture, lora, saved);
     return new AdapterLayout(List.copyOf(lora), saved);
-  }
-
-  /** PEFT compares the ends of the names: {@code norm} also means {@code input_layernorm}. */
-  private static boolean isSaved(LoraConfig config, ModuleSpec module) {
-    return config.modulesToSave().stream().anyMatch(module.path()::endsWith);
   }
 
   private static void checkEverythingFound(

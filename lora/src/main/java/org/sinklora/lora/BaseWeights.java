@@ -37,7 +37,7 @@ final class BaseWeights {
       if (!unknown.isEmpty()) {
         throw new ModelFormatException(
             "%s holds tensors that %s does not have: %s. Another architecture, or one with additions?"
-                .formatted(folder, config.modelType(), firstOf(unknown)));
+                .formatted(folder, config.json().path("model_type").asText(), firstOf(unknown)));
       }
       expected.forEach(
           (name, shape) ->
@@ -74,8 +74,7 @@ final class BaseWeights {
     }
   }
 
-  static Tensor load(
-      Path folder, ModelWeights weights, String name, long[] shape, Device device) {
+  static Tensor load(Path folder, ModelWeights weights, String name, long[] shape, Device device) {
     Tensor tensor = device.allocate(shape);
     float[] chunk = new float[(int) Math.min(CHUNK, tensor.size())];
     for (long at = 0; at < tensor.size(); at += chunk.length) {

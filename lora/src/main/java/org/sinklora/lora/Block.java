@@ -25,6 +25,5 @@ sealed interface Block permits LlamaBlock, GptNeoXBlock {
    * @param needInputGradient false leaves {@code gradient} undefined and the input norm without
    *     one, for the lowest block where nothing below its projections is trained
    */
-  void backward(
-      Pass pass, Workspace saved, Tensor x, Tensor gradient, boolean needInputGradient);
+  void backward(Pass pass, Workspace saved, Tensor x, Tensor gradient, boolean needInputGradient);
 }

@@ -60,10 +60,8 @@ public final class CausalLm implements AutoCloseable {
   /**
    * The same under another configuration than the folder's, for example with another RoPE scaling.
    */
-  public static CausalLm load(Path folder, ModelConfig config, Device device)
-      throws IOException {
-    Map<String, Parameter> base =
-        BaseWeights.load(folder, config, Architecture.of(config), device);
+  public static CausalLm load(Path folder, ModelConfig config, Device device) throws IOException {
+    Map<String, Parameter> base = BaseWeights.load(folder, config, Architecture.of(config), device);
     return new CausalLm(folder, config, device, base, null);
   }
 

@@ -73,7 +73,7 @@ record GptNeoXArchitecture(GptNeoXConfig config) implements Architecture {
     return new LayerNorm(
         modules.parameter(path + ".weight"),
         modules.parameter(path + ".bias"),
-        config.layerNormEps());
+        (float) config.layerNormEps());
   }
 
   private static String layer(int i) {

@@ -68,7 +68,9 @@ record GptNeoXBlock(
     Tensor dQkv = pass.temporary().tensor("d_qkv", a.qkv.shape());
     Heads dAttended =
         Heads.contiguous(
-            pass.temporary().tensor("d_attended", x.shape()), config.numAttentionHeads(), headDim());
+            pass.temporary().tensor("d_attended", x.shape()),
+            config.numAttentionHeads(),
+            headDim());
 
     // With the parallel residual the MLP's gradient reaches x past the attention, not through it.
     Tensor dResidual = gradient;

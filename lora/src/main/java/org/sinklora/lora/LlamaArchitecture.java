@@ -77,7 +77,7 @@ record LlamaArchitecture(LlamaConfig config) implements Architecture {
   }
 
   private Norm norm(ModuleResolver modules, String path) {
-    return new RmsNorm(modules.parameter(path + ".weight"), config.rmsNormEps());
+    return new RmsNorm(modules.parameter(path + ".weight"), (float) config.rmsNormEps());
   }
 
   private static String layer(int i) {

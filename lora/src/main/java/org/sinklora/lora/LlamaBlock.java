@@ -39,8 +39,7 @@ record LlamaBlock(
     v.forward(pass, a.normed, a.v.data());
     device.rope(a.q, pass.rope(), pass.positions(), false);
     device.rope(a.k, pass.rope(), pass.positions(), false);
-    pass.attention()
-        .forward(pattern, pass.documents(), a.q, a.k, a.v, a.attended, a.logSumExp);
+    pass.attention().forward(pattern, pass.documents(), a.q, a.k, a.v, a.attended, a.logSumExp);
     o.forward(pass, a.attended.data(), a.middle);
     device.axpy(1, x, a.middle);
 
@@ -78,7 +77,17 @@ record LlamaBlock(
     o.backward(pass, a.attended.data(), gradient, dAttended.data(), false);
     pass.attention()
         .backward(
-            pattern, pass.documents(), a.q, a.k, a.v, a.attended, a.logSumExp, dAttended, dQ, dK, dV);
+            pattern,
+            pass.documents(),
+            a.q,
+            a.k,
+            a.v,
+            a.attended,
+            a.logSumExp,
+            dAttended,
+            dQ,
+            dK,
+            dV);
     device.rope(dQ, pass.rope(), pass.positions(), true);
     device.rope(dK, pass.rope(), pass.positions(), true);
     Tensor dInput = needInputGradient ? dNormed : null;

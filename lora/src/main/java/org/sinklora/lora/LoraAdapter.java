@@ -21,10 +21,7 @@ public final class LoraAdapter implements AutoCloseable {
   private final Map<String, Parameter> saved;
 
   LoraAdapter(
-      LoraConfig config,
-      Device device,
-      Map<String, LoraPair> pairs,
-      Map<String, Parameter> saved) {
+      LoraConfig config, Device device, Map<String, LoraPair> pairs, Map<String, Parameter> saved) {
     this.config = config;
     this.device = device;
     this.pairs = new TreeMap<>(pairs);
@@ -49,9 +46,9 @@ public final class LoraAdapter implements AutoCloseable {
       Tensor lowA = device.allocate(rank, module.in());
       device.upload(a, 0, lowA);
       Tensor lowB = device.allocate(module.out(), rank);
-      if (config.initLoraWeights().equals("false")) {
+      if (config.initLoraWeights() == InitLoraWeights.RANDOM) {
         float[] b = new float[Math.multiplyExact(rank, module.out())];
-        initialise(b, module, rank, "false", seed + 1);
+        initialise(b, module, rank, InitLoraWeights.RANDOM, seed + 1);
         device.upload(b, 0, lowB);
       }
       pairs.put(module.path(), pair(config, module, lowA, lowB));
@@ -70,7 +67,7 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** Full fine-tuning as the limit case: no low-rank update, every module trained. */
   public static LoraAdapter fullParameters(CausalLm base) {
-    LoraConfig config = LoraConfig.fullParameters();
+    LoraConfig config = LoraConfig.savingWhole(modulesOf(base));
     Map<String, Parameter> saved = new TreeMap<>();
     for (Parameter parameter : base.base().values()) {
       Tensor copy = base.device().allocate(parameter.value().shape());
@@ -80,11 +77,17 @@ public final class LoraAdapter implements AutoCloseable {
     return new LoraAdapter(config, base.device(), Map.of(), saved);
   }
 
+  private static List<String> modulesOf(CausalLm base) {
+    return base.architecture().modules().stream()
+        .filter(module -> base.base().containsKey(module.weight()))
+        .map(ModuleSpec::path)
+        .toList();
+  }
+
   /** The base's value of a saved parameter; a tied head's is the embedding. */
   private static Tensor baseValue(CausalLm base, String name) {
     Parameter parameter = base.base().get(name);
-    boolean tiedHead =
-        parameter == null && name.equals(base.architecture().head().weight());
+    boolean tiedHead = parameter == null && name.equals(base.architecture().head().weight());
     return tiedHead
         ? base.base().get(base.architecture().embedding().weight()).value()
         : parameter.value();
@@ -95,15 +98,15 @@ public final class LoraAdapter implements AutoCloseable {
         new Parameter(module.path() + ".lora_A.weight", a),
         new Parameter(module.path() + ".lora_B.weight", b),
         config.scaleOf(module.path()),
-        config.dropout(),
+        (float) config.dropout(),
         module.path().hashCode());
   }
 
   /** Each module draws from a generator of its own: adding one leaves the others as they were. */
   private static void initialise(
-      float[] weights, ModuleSpec module, int rank, String method, long seed) {
+      float[] weights, ModuleSpec module, int rank, InitLoraWeights method, long seed) {
     SplittableRandom random = new SplittableRandom(Pass.mix(seed, module.path().hashCode()));
-    boolean gaussian = method.equals("gaussian");
+    boolean gaussian = method == InitLoraWeights.GAUSSIAN;
     double bound = 1 / Math.sqrt(module.in());
     for (int i = 0; i < weights.length; i++) {
       weights[i] =

@@ -1,5 +1,6 @@
 package org.sinklora.lora;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,7 +40,7 @@ final class MergedModel {
 
   private void writeTo(Path folder, long shardBytes) throws IOException {
     boolean untied = headIsUntied();
-    model.config().write(folder, untied);
+    writeConfig(folder, untied);
     copyRest(folder);
     ShardedModelWriter writer = new ShardedModelWriter(shardBytes);
     try (ModelWeights base = ModelWeights.open(model.folder())) {
@@ -55,6 +56,14 @@ final class MergedModel {
       }
       writer.write(folder);
     }
+  }
+
+  private void writeConfig(Path folder, boolean untied) throws IOException {
+    ObjectNode json = model.config().json();
+    if (untied) {
+      json.put("tie_word_embeddings", false);
+    }
+    ModelConfig.parse(json, "config.json").write(folder);
   }
 
   private void add(ShardedModelWriter writer, ModelWeights base, ModuleSpec module, String name) {

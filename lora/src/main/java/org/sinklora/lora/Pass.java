@@ -41,8 +41,7 @@ record Pass(
 
   /** The same for a chunk of the tokens that begins with {@code token}. */
   Pass from(int token) {
-    return new Pass(
-        device, attention, batch, positions, rope, plan, dropoutKey, token, temporary);
+    return new Pass(device, attention, batch, positions, rope, plan, dropoutKey, token, temporary);
   }
 
   boolean drops(LoraPair lora) {

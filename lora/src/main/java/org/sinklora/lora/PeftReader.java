@@ -110,11 +110,7 @@ final class PeftReader {
       throw new ModelFormatException(
           "%s: tensor %s has shape %s, but the base model in %s and the adapter's rank ask for %s"
               .formatted(
-                  folder,
- name,
- weights.info(name).shape(),
- base.folder(),
- Arrays.toString(shape)));
+                  folder, name, weights.info(name).shape(), base.folder(), Arrays.toString(shape)));
     }
     Tensor tensor = BaseWeights.load(folder, weights, name, shape, base.device());
     allocated.add(tensor);

@@ -3,8 +3,6 @@ package org.sinklora.lora;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
-import java.util.TreeMap;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.Tensor;
 import org.sinklora.lora.safetensors.Dtype;

@@ -50,7 +50,8 @@ public record TokenBatch(int[] ids, int[] labels, Documents documents, long firs
     int[] targets = new int[ids.length];
     for (int d = 0; d < documents.count(); d++) {
       int last = documents.end(d) - 1;
-      System.arraycopy(labels, documents.start(d) + 1, targets, documents.start(d), last - documents.start(d));
+      System.arraycopy(
+          labels, documents.start(d) + 1, targets, documents.start(d), last - documents.start(d));
       targets[last] = Device.IGNORED;
     }
     return targets;

@@ -91,7 +91,8 @@ final class TrainingState {
     JsonNode step = state.path("global_step");
     if (!step.isIntegralNumber() || step.asLong() < 0) {
       throw new ModelFormatException(
-          "%s: global_step is %s, not a number of steps".formatted(folder.resolve(STATE_FILE), step));
+          "%s: global_step is %s, not a number of steps"
+              .formatted(folder.resolve(STATE_FILE), step));
     }
     Map<String, Tensor> values = new LinkedHashMap<>();
     adapter.tensors().forEach(values::put);
@@ -116,7 +117,10 @@ final class TrainingState {
                 throw new ModelFormatException(
                     "%s is a checkpoint of another run: it has %s = %s, this run %s"
                         .formatted(
-                            folder, setting.getKey(), before.asText(), setting.getValue().asText()));
+                            folder,
+                            setting.getKey(),
+                            before.asText(),
+                            setting.getValue().asText()));
               }
             });
   }

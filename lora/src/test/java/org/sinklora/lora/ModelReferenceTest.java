@@ -181,7 +181,8 @@ class ModelReferenceTest {
       }
       adapter.save(temp.resolve("after"));
     }
-    assertSameTensors(fixture.folder().resolve("adapter_after_10_steps"), temp.resolve("after"), BOUND);
+    assertSameTensors(
+        fixture.folder().resolve("adapter_after_10_steps"), temp.resolve("after"), BOUND);
   }
 
   @ParameterizedTest
@@ -195,10 +196,8 @@ class ModelReferenceTest {
     }
     assertSameTensors(fixture.adapter(), written, 0);
     assertEquals(
-        new JsonMapper()
-            .readTree(fixture.adapter().resolve("adapter_config.json").toFile()),
-        new JsonMapper()
-            .readTree(written.resolve("adapter_config.json").toFile()));
+        new JsonMapper().readTree(fixture.adapter().resolve("adapter_config.json").toFile()),
+        new JsonMapper().readTree(written.resolve("adapter_config.json").toFile()));
     assertFalse(Files.readString(written.resolve("README.md")).isBlank());
   }
 

@@ -1,6 +1,7 @@
 package org.sinklora.sfattn;
 
 import org.sinklora.compute.CpuDevice;
+import org.sinklora.compute.Device;
 import org.sinklora.compute.Documents;
 import org.sinklora.compute.Heads;
 import org.sinklora.compute.Tensor;
@@ -20,8 +21,11 @@ import org.sinklora.compute.Tensor;
 public interface Attention extends AutoCloseable {
 
   /** Attention on the CPU; the device stays the caller's to close. */
-  static Attention on(CpuDevice device) {
-    return new CpuAttention(device);
+  static Attention on(Device device) {
+    if (device instanceof CpuDevice cpu) {
+      return new CpuAttention(cpu);
+    }
+    throw new IllegalArgumentException("There are no attention kernels for " + device.name());
   }
 
   /**
