@@ -197,6 +197,13 @@ record JsonFields(String source, ObjectNode json) {
             .formatted(source, field, shorten(field), instead));
   }
 
+  /** The same exception, with the source in front unless it is there already. */
+  ModelFormatException located(ModelFormatException e) {
+    return e.getMessage().startsWith(source)
+        ? e
+        : new ModelFormatException(source + ": " + e.getMessage(), e);
+  }
+
   private String shorten(String field) {
     String text = json.has(field) ? json.get(field).toString() : "absent";
     return text.length() <= 120 ? text : text.substring(0, 120) + "…";

@@ -207,7 +207,7 @@ public record LoraConfig(
   private int layerOf(String modulePath) {
     List<String> lists = layersPattern.isEmpty() ? List.of("[^.]*") : layersPattern;
     for (String list : lists) {
-      Matcher matcher = Pattern.compile(".*\\." + list + "\\.(\\d+)\\.").matcher(modulePath);
+      Matcher matcher = Pattern.compile(".*\\.(?:" + list + ")\\.(\\d+)\\.").matcher(modulePath);
       if (matcher.lookingAt()) {
         // The number is the last group: the list's name may have groups of its own.
         return Integer.parseInt(matcher.group(matcher.groupCount()));

@@ -50,6 +50,14 @@ final class LoraConfigJson {
   private LoraConfigJson() {}
 
   static LoraConfig parse(JsonFields fields) {
+    try {
+      return parseFields(fields);
+    } catch (ModelFormatException e) {
+      throw fields.located(e);
+    }
+  }
+
+  private static LoraConfig parseFields(JsonFields fields) {
     if (!fields.text("peft_type", "LORA").equals("LORA")) {
       throw fields.unsupported("peft_type", "only LORA is supported");
     }
@@ -89,11 +97,7 @@ final class LoraConfigJson {
     for (Map.Entry<String, JsonNode> entry : alphas.json().properties()) {
       builder.optAlphaPattern(entry.getKey(), alphas.number(entry.getKey(), Double.NaN));
     }
-    try {
-      return builder.build();
-    } catch (ModelFormatException e) {
-      throw new ModelFormatException(fields.source() + ": " + e.getMessage(), e);
-    }
+    return builder.build();
   }
 
   /** Fields in alphabetical order, as PEFT sorts them. */

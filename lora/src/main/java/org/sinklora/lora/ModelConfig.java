@@ -126,13 +126,17 @@ public sealed interface ModelConfig permits LlamaConfig, GptNeoXConfig {
   }
 
   private static ModelConfig parse(JsonFields fields) {
-    ModelConfig config =
-        switch (ModelFamily.of(fields)) {
-          case LLAMA -> LlamaConfig.parse(fields);
-          case GPT_NEOX -> GptNeoXConfig.parse(fields);
-        };
-    UnsupportedFields.check(fields);
-    config.rotaryDim();
-    return config;
+    try {
+      ModelConfig config =
+          switch (ModelFamily.of(fields)) {
+            case LLAMA -> LlamaConfig.parse(fields);
+            case GPT_NEOX -> GptNeoXConfig.parse(fields);
+          };
+      UnsupportedFields.check(fields);
+      config.rotaryDim();
+      return config;
+    } catch (ModelFormatException e) {
+      throw fields.located(e);
+    }
   }
 }

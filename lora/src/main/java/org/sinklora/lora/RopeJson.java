@@ -63,13 +63,7 @@ final class RopeJson {
         rope.positiveInt(
             "original_max_position_embeddings",
             config.positiveInt("original_max_position_embeddings", maxPositionEmbeddings));
-    try {
-      return new RopeConfig(theta, partial, scaling(rope, maxPositionEmbeddings, original));
-    } catch (ModelFormatException e) {
-      throw e.getMessage().startsWith(config.source())
-          ? e
-          : new ModelFormatException(config.source() + ": " + e.getMessage(), e);
-    }
+    return new RopeConfig(theta, partial, scaling(rope, maxPositionEmbeddings, original));
   }
 
   private static RopeScaling scaling(JsonFields rope, int maxPositions, int original) {
