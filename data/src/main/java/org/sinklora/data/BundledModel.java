@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.URISyntaxException;
 import java.net.URL;
+import java.net.URLConnection;
 import java.nio.file.Path;
 
 /**
@@ -60,14 +61,17 @@ public final class BundledModel {
   }
 
   private static InputStream open(String resource) throws IOException {
-    InputStream stream = BundledModel.class.getResourceAsStream(resource);
-    if (stream == null) {
+    URL url = BundledModel.class.getResource(resource);
+    if (url == null) {
       throw new FileNotFoundException(
           "The bundled model's resource org/sinklora/data/"
               + resource
               + " is not on the class path; was the sinklora-data jar repackaged without its"
               + " resources?");
     }
-    return stream;
+    URLConnection connection = url.openConnection();
+    // A cached connection shares its jar with other class loaders, and ends when one is closed.
+    connection.setUseCaches(false);
+    return connection.getInputStream();
   }
 }

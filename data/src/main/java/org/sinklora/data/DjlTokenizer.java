@@ -1,5 +1,6 @@
 package org.sinklora.data;
 
+import ai.djl.engine.EngineException;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -12,7 +13,8 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 /** Hugging Face's own tokenizer library, called through DJL. */
 final class DjlTokenizer implements Tokenizer {
   static {
-    // Before a class of DJL is loaded: otherwise it calls a metadata address when it starts.
+    // Before a class of DJL is loaded: otherwise it calls a metadata address when it starts, and on
+    // a machine with a GPU it looks for a CUDA build of the library, which the jar does not hold.
     setIfAbsent("ai.djl.offline", "true");
     setIfAbsent("OPT_OUT_TRACKING", "true");
   }
@@ -41,6 +43,11 @@ final class DjlTokenizer implements Tokenizer {
     HuggingFaceTokenizer delegate;
     try {
       delegate = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json.bytes()), options);
+    } catch (EngineException e) {
+      throw new IOException(
+          "The native tokenizers library can't be loaded on %s %s (%s); it is unpacked below ~/.djl.ai, or below the writable folder that -DENGINE_CACHE_DIR names"
+              .formatted(System.getProperty("os.name"), System.getProperty("os.arch"), e),
+          e);
     } catch (RuntimeException e) {
       throw new IOException(
           json.file() + " is no tokenizer that the tokenizers library reads: " + e.getMessage(), e);
