@@ -57,8 +57,8 @@ class BundledModelTest {
   @Test
   void theManifestHoldsEveryFileWithItsHash() throws Exception {
     try (InputStream in = BundledModel.class.getResourceAsStream("javalm-5m.files")) {
-      for (String line : new String(in.readAllBytes(), StandardCharsets.UTF_8).split("\n")) {
-        String[] fields = line.split(" ");
+      for (String line : new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList()) {
+        String[] fields = line.split(" ", 3);
         byte[] content = Files.readAllBytes(BundledModel.folder().resolve(fields[2]));
         assertEquals(
             fields[0], HexFormat.of().formatHex(Sha256.create().digest(content)), fields[2]);
