@@ -1,0 +1,29 @@
+package org.sinklora.data;
+
+import java.nio.file.Path;
+import java.util.function.UnaryOperator;
+
+/** Where files that can be made again are kept. */
+final class CacheFolder {
+  /** System property that overrides the place. */
+  static final String PROPERTY = "sinklora.cache";
+
+  private CacheFolder() {}
+
+  /**
+   * The folder the system property names, else {@code $XDG_CACHE_HOME/sinklora}, else {@code
+   * ~/.cache/sinklora}; it need not exist.
+   */
+  static Path locate(UnaryOperator<String> property, UnaryOperator<String> environment) {
+    String chosen = property.apply(PROPERTY);
+    if (chosen != null && !chosen.isBlank()) {
+      return Path.of(chosen).toAbsolutePath();
+    }
+    String xdg = environment.apply("XDG_CACHE_HOME");
+    // The XDG specification asks to ignore a relative value.
+    if (xdg != null && Path.of(xdg).isAbsolute()) {
+      return Path.of(xdg, "sinklora");
+    }
+    return Path.of(property.apply("user.home"), ".cache", "sinklora").toAbsolutePath();
+  }
+}

@@ -1,0 +1,164 @@
+package org.sinklora.data;
+
+import ai.djl.engine.EngineException;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+
+/** Hugging Face's own tokenizer library, called through DJL. */
+final class DjlTokenizer implements Tokenizer {
+  static {
+    // Before a class of DJL is loaded: otherwise it calls a metadata address when it starts, and on
+    // a machine with a GPU it looks for a CUDA build of the library, which the jar does not hold.
+    setIfAbsent("ai.djl.offline", "true");
+    setIfAbsent("OPT_OUT_TRACKING", "true");
+  }
+
+  private final HuggingFaceTokenizer delegate;
+  private final SpecialTokens special;
+  private final int vocabularySize;
+  private final String fingerprint;
+  // The native object is freed by close, so close has to wait for the calls under way.
+  private final ReadWriteLock lifetime = new ReentrantReadWriteLock();
+  private boolean closed;
+
+  private DjlTokenizer(HuggingFaceTokenizer delegate, TokenizerJson json, SpecialTokens special) {
+    this.delegate = delegate;
+    this.special = special;
+    this.vocabularySize = json.vocabularySize();
+    this.fingerprint = json.fingerprint(special);
+  }
+
+  static DjlTokenizer load(Path modelFolder) throws IOException {
+    TokenizerJson json = TokenizerJson.read(modelFolder);
+    SpecialTokens special = SpecialTokens.read(modelFolder, json);
+    // Without truncation=false DJL cuts every text at 512 ids.
+    Map<String, String> options =
+        Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false");
+    HuggingFaceTokenizer delegate;
+    try {
+      delegate = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json.bytes()), options);
+    } catch (EngineException e) {
+      throw new IOException(
+          "The native tokenizers library can't be loaded on %s %s (%s); it is unpacked below ~/.djl.ai, or below the writable folder that -DENGINE_CACHE_DIR names"
+              .formatted(System.getProperty("os.name"), System.getProperty("os.arch"), e),
+          e);
+    } catch (RuntimeException e) {
+      throw new IOException(
+          json.file() + " is no tokenizer that the tokenizers library reads: " + e.getMessage(), e);
+    }
+    return new DjlTokenizer(delegate, json, special);
+  }
+
+  private static void setIfAbsent(String property, String value) {
+    if (System.getProperty(property) == null) {
+      System.setProperty(property, value);
+    }
+  }
+
+  @Override
+  public int[] encode(String text) {
+    String encodable = withoutLoneSurrogates(text);
+    long[] ids;
+    lifetime.readLock().lock();
+    try {
+      requireOpen();
+      ids = delegate.encode(encodable, false, false).getIds();
+    } finally {
+      lifetime.readLock().unlock();
+    }
+    int[] result = new int[ids.length];
+    for (int i = 0; i < ids.length; i++) {
+      result[i] = Math.toIntExact(ids[i]);
+    }
+    return result;
+  }
+
+  @Override
+  public String decode(int[] ids) {
+    long[] wide = new long[ids.length];
+    for (int i = 0; i < ids.length; i++) {
+      // The library would leave such an id out without a word.
+      if (ids[i] < 0 || ids[i] >= vocabularySize) {
+        throw new IllegalArgumentException(
+            "Token id %d at position %d is outside the vocabulary of %,d; do the ids come from another tokenizer?"
+                .formatted(ids[i], i, vocabularySize));
+      }
+      wide[i] = ids[i];
+    }
+    lifetime.readLock().lock();
+    try {
+      requireOpen();
+      return delegate.decode(wide, false);
+    } finally {
+      lifetime.readLock().unlock();
+    }
+  }
+
+  /** Replaces as {@code String.getBytes} does; the native library would fail on them. */
+  private static String withoutLoneSurrogates(String text) {
+    StringBuilder copy = null;
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      if (!Character.isSurrogate(c)) {
+        continue;
+      }
+      if (Character.isSupplementaryCodePoint(text.codePointAt(i))) {
+        i++;
+      } else {
+        copy = copy == null ? new StringBuilder(text) : copy;
+        copy.setCharAt(i, '?');
+      }
+    }
+    return copy == null ? text : copy.toString();
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("The tokenizer is closed");
+    }
+  }
+
+  @Override
+  public OptionalInt bosId() {
+    return special.bos();
+  }
+
+  @Override
+  public OptionalInt eosId() {
+    return special.eos();
+  }
+
+  @Override
+  public OptionalInt padId() {
+    return special.pad();
+  }
+
+  @Override
+  public int vocabularySize() {
+    return vocabularySize;
+  }
+
+  @Override
+  public String fingerprint() {
+    return fingerprint;
+  }
+
+  @Override
+  public void close() {
+    lifetime.writeLock().lock();
+    try {
+      if (!closed) {
+        closed = true;
+        delegate.close();
+      }
+    } finally {
+      lifetime.writeLock().unlock();
+    }
+  }
+}
