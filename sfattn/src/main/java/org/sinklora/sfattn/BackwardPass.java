@@ -149,12 +149,11 @@ final class BackwardPass {
           sink
               ? Math.min(-key, TileKernels.KEYS)
               : item.contiguous(key, Math.min(local - key, TileKernels.KEYS));
-      times(headKeys, at, queryColumns, probabilities, tileKeys, width);
-      if (!sink) {
-        QueryTile.maskLaterKeys(probabilities, tileKeys, width, key - first);
-      }
+      QueryTile.start(probabilities, tileKeys, width, sink ? -TileKernels.KEYS : key - first);
+      addProduct(headKeys, at, queryColumns, probabilities, tileKeys, width);
       kernels.probabilities(probabilities, tileKeys, width, total);
-      times(headValues, at, dOutColumns, dScores, tileKeys, width);
+      QueryTile.start(dScores, tileKeys, width, -TileKernels.KEYS);
+      addProduct(headValues, at, dOutColumns, dScores, tileKeys, width);
       kernels.softmaxBackward(probabilities, dScores, tileKeys, width, delta);
       kernels.product(
           headKeys,
@@ -169,8 +168,7 @@ final class BackwardPass {
           TileKernels.QUERIES,
           dim,
           width,
-          tileKeys,
-          true);
+          tileKeys);
       if (sink) {
         float[] both = sinkGradients[item.ordinal()];
         int sinkAt = (sinks + key) * stride;
@@ -197,8 +195,8 @@ final class BackwardPass {
     return sum;
   }
 
-  /** {@code tile[key, query] = Σ_c rows[key, c] · columns[c, query]}. */
-  private void times(float[] rows, int at, float[] columns, float[] tile, int tileKeys, int width) {
+  /** {@code tile[key, query] += Σ_c rows[key, c] · columns[c, query]}. */
+  private void addProduct(float[] rows, int at, float[] columns, float[] tile, int tileKeys, int width) {
     kernels.product(
         rows,
         at,
@@ -212,8 +210,7 @@ final class BackwardPass {
         TileKernels.QUERIES,
         tileKeys,
         width,
-        dim,
-        false);
+        dim);
   }
 
   /** {@code gradient[key, c] += Σ_query tile[key, query] · rows[query, c]}. */
@@ -233,8 +230,7 @@ final class BackwardPass {
         stride,
         tileKeys,
         stride,
-        queries,
-        true);
+        queries);
   }
 
   /** Adds what the segments of one head of one document found for its sinks, in their order. */

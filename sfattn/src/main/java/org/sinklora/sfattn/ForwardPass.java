@@ -78,6 +78,7 @@ final class ForwardPass {
           key < 0
               ? Math.min(-key, TileKernels.KEYS)
               : item.contiguous(key, Math.min(local - key, TileKernels.KEYS));
+      QueryTile.start(scores, tileKeys, width, key < 0 ? -TileKernels.KEYS : key - first);
       kernels.product(
           headKeys,
           at,
@@ -91,11 +92,7 @@ final class ForwardPass {
           TileKernels.QUERIES,
           tileKeys,
           width,
-          dim,
-          false);
-      if (key >= 0) {
-        QueryTile.maskLaterKeys(scores, tileKeys, width, key - first);
-      }
+          dim);
       if (kernels.onlineSoftmax(scores, tileKeys, width, maximum, sum, rescale)) {
         kernels.scaleColumns(outColumns, dim, width, rescale);
       }
@@ -112,8 +109,7 @@ final class ForwardPass {
           TileKernels.QUERIES,
           dim,
           width,
-          tileKeys,
-          true);
+          tileKeys);
       key += tileKeys;
     }
 

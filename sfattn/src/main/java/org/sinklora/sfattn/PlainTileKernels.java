@@ -1,7 +1,5 @@
 package org.sinklora.sfattn;
 
-import java.util.Arrays;
-
 /**
  * The kernels in plain Java: what runs without the Vector API, and what its kernels are checked
  * against.
@@ -28,13 +26,9 @@ final class PlainTileKernels implements TileKernels {
       int cRow,
       int rows,
       int width,
-      int depth,
-      boolean accumulate) {
+      int depth) {
     for (int row = 0; row < rows; row++) {
       int out = cAt + row * cRow;
-      if (!accumulate) {
-        Arrays.fill(c, out, out + width, 0f);
-      }
       for (int d = 0; d < depth; d++) {
         addScaled(a[aAt + row * aRow + d * aDepth], b, bAt + d * bRow, c, out, width);
       }

@@ -29,15 +29,18 @@ final class QueryTile {
   }
 
   /**
-   * Masks scores of keys that come after a query: of row {@code j} the columns below {@code first +
-   * j}.
+   * Starts a tile of scores: zeros, to which products are added, and {@link TileKernels#MASKED}
+   * where a key comes after the query; adding a score to that leaves it as it is.
    *
-   * @param first index of the tile's first key less that of its first query
+   * @param later index of the tile's first key less that of its first query; in row {@code j} the
+   *     columns below {@code later + j} are masked
    */
-  static void maskLaterKeys(float[] scores, int rows, int width, int first) {
-    for (int j = Math.max(0, 1 - first); j < rows; j++) {
+  static void start(float[] scores, int rows, int width, int later) {
+    for (int j = 0; j < rows; j++) {
       int at = j * TileKernels.QUERIES;
-      Arrays.fill(scores, at, at + Math.min(width, first + j), TileKernels.MASKED);
+      int masked = Math.max(0, Math.min(width, later + j));
+      Arrays.fill(scores, at, at + masked, TileKernels.MASKED);
+      Arrays.fill(scores, at + masked, at + width, 0f);
     }
   }
 }

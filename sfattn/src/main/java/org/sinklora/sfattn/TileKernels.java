@@ -34,7 +34,7 @@ interface TileKernels {
   }
 
   /**
-   * {@code C[row, column] = Σ_d A[row, d] · B[d, column]}, or {@code +=}.
+   * {@code C[row, column] += Σ_d A[row, d] · B[d, column]}.
    *
    * <p>Element {@code A[row, d]} is {@code a[aAt + row * aRow + d * aDepth]}, so A may be read
    * transposed; columns of B and C are adjacent.
@@ -42,7 +42,6 @@ interface TileKernels {
    * @param rows any number
    * @param width columns, a multiple of {@link #lanes()}
    * @param depth any number
-   * @param accumulate whether to add to C
    */
   void product(
       float[] a,
@@ -57,8 +56,7 @@ interface TileKernels {
       int cRow,
       int rows,
       int width,
-      int depth,
-      boolean accumulate);
+      int depth);
 
   /**
    * One step of the online softmax in base 2 (Milakov and Gimelshein, arXiv 1805.02867). Raises

@@ -10,9 +10,8 @@ import org.sinklora.compute.VectorMath;
  * The kernels in the Vector API, for vectors of any width. To be loaded only where {@link
  * org.sinklora.compute.VectorUnit#isPresent()}.
  *
- * <p>Every loop is a method of its own with at most one exp2 in its body; C2 boxes the vectors of
- * larger ones. For the same reason sums start from zero and what was there is added at the end: a
- * choice between two vectors in front of a loop is boxed as well.
+ * <p>C2 boxes vectors, and runs ten times slower, where a method with what it inlines becomes too
+ * large. So every loop is a method of its own, with at most one exp2 in its body.
  */
 final class VectorTileKernels implements TileKernels {
   private static final VectorSpecies<Float> SPECIES = VectorMath.SPECIES;
@@ -20,6 +19,21 @@ final class VectorTileKernels implements TileKernels {
 
   // 4 × 4 sums, 4 vectors of B and one of A take 21 registers. Only AVX-512 has them for sure.
   private static final boolean MANY_REGISTERS = LANES >= 16;
+
+  /** A loop over the rows of one vector of columns. */
+  @FunctionalInterface
+  private interface ColumnPass {
+    void run(float[] tile, int rows, int column, float[] x, float[] y);
+  }
+
+  // Fields of the object, not constants, and called from one place: C2 then compiles every pass by
+  // itself. Inlined together they exceed its node budget, and the rest of the vectors is boxed.
+  private final ColumnPass raiseMaximum = VectorTileKernels::raiseMaximum;
+  private final ColumnPass shrinkSum = VectorTileKernels::shrinkSum;
+  private final ColumnPass weigh = VectorTileKernels::weigh;
+  private final ColumnPass scale = VectorTileKernels::scale;
+  private final ColumnPass probabilities = VectorTileKernels::probabilities;
+  private final ColumnPass softmaxBackward = VectorTileKernels::softmaxBackward;
 
   @Override
   public int lanes() {
@@ -40,8 +54,7 @@ final class VectorTileKernels implements TileKernels {
       int cRow,
       int rows,
       int width,
-      int depth,
-      boolean accumulate) {
+      int depth) {
     int column = 0;
     if (MANY_REGISTERS) {
       for (; column + 4 * LANES <= width; column += 4 * LANES) {
@@ -58,8 +71,7 @@ final class VectorTileKernels implements TileKernels {
               c,
               cAt + row * cRow + column,
               cRow,
-              depth,
-              accumulate);
+              depth);
         }
         for (; row < rows; row++) {
           block1x4(
@@ -71,8 +83,7 @@ final class VectorTileKernels implements TileKernels {
               bRow,
               c,
               cAt + row * cRow + column,
-              depth,
-              accumulate);
+              depth);
         }
       }
     }
@@ -90,8 +101,7 @@ final class VectorTileKernels implements TileKernels {
             c,
             cAt + row * cRow + column,
             cRow,
-            depth,
-            accumulate);
+            depth);
       }
       for (; row < rows; row++) {
         block1x2(
@@ -103,8 +113,7 @@ final class VectorTileKernels implements TileKernels {
             bRow,
             c,
             cAt + row * cRow + column,
-            depth,
-            accumulate);
+            depth);
       }
     }
     for (; column < width; column += LANES) {
@@ -121,8 +130,7 @@ final class VectorTileKernels implements TileKernels {
             c,
             cAt + row * cRow + column,
             cRow,
-            depth,
-            accumulate);
+            depth);
       }
       for (; row < rows; row++) {
         block1x1(
@@ -134,8 +142,7 @@ final class VectorTileKernels implements TileKernels {
             bRow,
             c,
             cAt + row * cRow + column,
-            depth,
-            accumulate);
+            depth);
       }
     }
   }
@@ -151,24 +158,23 @@ final class VectorTileKernels implements TileKernels {
       float[] c,
       int cAt,
       int cRow,
-      int depth,
-      boolean accumulate) {
-    FloatVector s00 = FloatVector.zero(SPECIES);
-    FloatVector s01 = FloatVector.zero(SPECIES);
-    FloatVector s02 = FloatVector.zero(SPECIES);
-    FloatVector s03 = FloatVector.zero(SPECIES);
-    FloatVector s10 = FloatVector.zero(SPECIES);
-    FloatVector s11 = FloatVector.zero(SPECIES);
-    FloatVector s12 = FloatVector.zero(SPECIES);
-    FloatVector s13 = FloatVector.zero(SPECIES);
-    FloatVector s20 = FloatVector.zero(SPECIES);
-    FloatVector s21 = FloatVector.zero(SPECIES);
-    FloatVector s22 = FloatVector.zero(SPECIES);
-    FloatVector s23 = FloatVector.zero(SPECIES);
-    FloatVector s30 = FloatVector.zero(SPECIES);
-    FloatVector s31 = FloatVector.zero(SPECIES);
-    FloatVector s32 = FloatVector.zero(SPECIES);
-    FloatVector s33 = FloatVector.zero(SPECIES);
+      int depth) {
+    FloatVector s00 = load(c, cAt);
+    FloatVector s01 = load(c, cAt + LANES);
+    FloatVector s02 = load(c, cAt + 2 * LANES);
+    FloatVector s03 = load(c, cAt + 3 * LANES);
+    FloatVector s10 = load(c, cAt + cRow);
+    FloatVector s11 = load(c, cAt + cRow + LANES);
+    FloatVector s12 = load(c, cAt + cRow + 2 * LANES);
+    FloatVector s13 = load(c, cAt + cRow + 3 * LANES);
+    FloatVector s20 = load(c, cAt + 2 * cRow);
+    FloatVector s21 = load(c, cAt + 2 * cRow + LANES);
+    FloatVector s22 = load(c, cAt + 2 * cRow + 2 * LANES);
+    FloatVector s23 = load(c, cAt + 2 * cRow + 3 * LANES);
+    FloatVector s30 = load(c, cAt + 3 * cRow);
+    FloatVector s31 = load(c, cAt + 3 * cRow + LANES);
+    FloatVector s32 = load(c, cAt + 3 * cRow + 2 * LANES);
+    FloatVector s33 = load(c, cAt + 3 * cRow + 3 * LANES);
     for (int d = 0, at = aAt, from = bAt; d < depth; d++, at += aDepth, from += bRow) {
       FloatVector b0 = load(b, from);
       FloatVector b1 = load(b, from + LANES);
@@ -195,22 +201,22 @@ final class VectorTileKernels implements TileKernels {
       s32 = a3.fma(b2, s32);
       s33 = a3.fma(b3, s33);
     }
-    store(s00, c, cAt, accumulate);
-    store(s01, c, cAt + LANES, accumulate);
-    store(s02, c, cAt + 2 * LANES, accumulate);
-    store(s03, c, cAt + 3 * LANES, accumulate);
-    store(s10, c, cAt + cRow, accumulate);
-    store(s11, c, cAt + cRow + LANES, accumulate);
-    store(s12, c, cAt + cRow + 2 * LANES, accumulate);
-    store(s13, c, cAt + cRow + 3 * LANES, accumulate);
-    store(s20, c, cAt + 2 * cRow, accumulate);
-    store(s21, c, cAt + 2 * cRow + LANES, accumulate);
-    store(s22, c, cAt + 2 * cRow + 2 * LANES, accumulate);
-    store(s23, c, cAt + 2 * cRow + 3 * LANES, accumulate);
-    store(s30, c, cAt + 3 * cRow, accumulate);
-    store(s31, c, cAt + 3 * cRow + LANES, accumulate);
-    store(s32, c, cAt + 3 * cRow + 2 * LANES, accumulate);
-    store(s33, c, cAt + 3 * cRow + 3 * LANES, accumulate);
+    s00.intoArray(c, cAt);
+    s01.intoArray(c, cAt + LANES);
+    s02.intoArray(c, cAt + 2 * LANES);
+    s03.intoArray(c, cAt + 3 * LANES);
+    s10.intoArray(c, cAt + cRow);
+    s11.intoArray(c, cAt + cRow + LANES);
+    s12.intoArray(c, cAt + cRow + 2 * LANES);
+    s13.intoArray(c, cAt + cRow + 3 * LANES);
+    s20.intoArray(c, cAt + 2 * cRow);
+    s21.intoArray(c, cAt + 2 * cRow + LANES);
+    s22.intoArray(c, cAt + 2 * cRow + 2 * LANES);
+    s23.intoArray(c, cAt + 2 * cRow + 3 * LANES);
+    s30.intoArray(c, cAt + 3 * cRow);
+    s31.intoArray(c, cAt + 3 * cRow + LANES);
+    s32.intoArray(c, cAt + 3 * cRow + 2 * LANES);
+    s33.intoArray(c, cAt + 3 * cRow + 3 * LANES);
   }
 
   private static void block1x4(
@@ -222,12 +228,11 @@ final class VectorTileKernels implements TileKernels {
       int bRow,
       float[] c,
       int cAt,
-      int depth,
-      boolean accumulate) {
-    FloatVector s00 = FloatVector.zero(SPECIES);
-    FloatVector s01 = FloatVector.zero(SPECIES);
-    FloatVector s02 = FloatVector.zero(SPECIES);
-    FloatVector s03 = FloatVector.zero(SPECIES);
+      int depth) {
+    FloatVector s00 = load(c, cAt);
+    FloatVector s01 = load(c, cAt + LANES);
+    FloatVector s02 = load(c, cAt + 2 * LANES);
+    FloatVector s03 = load(c, cAt + 3 * LANES);
     for (int d = 0, at = aAt, from = bAt; d < depth; d++, at += aDepth, from += bRow) {
       FloatVector b0 = load(b, from);
       FloatVector b1 = load(b, from + LANES);
@@ -239,10 +244,10 @@ final class VectorTileKernels implements TileKernels {
       s02 = a0.fma(b2, s02);
       s03 = a0.fma(b3, s03);
     }
-    store(s00, c, cAt, accumulate);
-    store(s01, c, cAt + LANES, accumulate);
-    store(s02, c, cAt + 2 * LANES, accumulate);
-    store(s03, c, cAt + 3 * LANES, accumulate);
+    s00.intoArray(c, cAt);
+    s01.intoArray(c, cAt + LANES);
+    s02.intoArray(c, cAt + 2 * LANES);
+    s03.intoArray(c, cAt + 3 * LANES);
   }
 
   private static void block4x2(
@@ -256,16 +261,15 @@ final class VectorTileKernels implements TileKernels {
       float[] c,
       int cAt,
       int cRow,
-      int depth,
-      boolean accumulate) {
-    FloatVector s00 = FloatVector.zero(SPECIES);
-    FloatVector s01 = FloatVector.zero(SPECIES);
-    FloatVector s10 = FloatVector.zero(SPECIES);
-    FloatVector s11 = FloatVector.zero(SPECIES);
-    FloatVector s20 = FloatVector.zero(SPECIES);
-    FloatVector s21 = FloatVector.zero(SPECIES);
-    FloatVector s30 = FloatVector.zero(SPECIES);
-    FloatVector s31 = FloatVector.zero(SPECIES);
+      int depth) {
+    FloatVector s00 = load(c, cAt);
+    FloatVector s01 = load(c, cAt + LANES);
+    FloatVector s10 = load(c, cAt + cRow);
+    FloatVector s11 = load(c, cAt + cRow + LANES);
+    FloatVector s20 = load(c, cAt + 2 * cRow);
+    FloatVector s21 = load(c, cAt + 2 * cRow + LANES);
+    FloatVector s30 = load(c, cAt + 3 * cRow);
+    FloatVector s31 = load(c, cAt + 3 * cRow + LANES);
     for (int d = 0, at = aAt, from = bAt; d < depth; d++, at += aDepth, from += bRow) {
       FloatVector b0 = load(b, from);
       FloatVector b1 = load(b, from + LANES);
@@ -282,14 +286,14 @@ final class VectorTileKernels implements TileKernels {
       s30 = a3.fma(b0, s30);
       s31 = a3.fma(b1, s31);
     }
-    store(s00, c, cAt, accumulate);
-    store(s01, c, cAt + LANES, accumulate);
-    store(s10, c, cAt + cRow, accumulate);
-    store(s11, c, cAt + cRow + LANES, accumulate);
-    store(s20, c, cAt + 2 * cRow, accumulate);
-    store(s21, c, cAt + 2 * cRow + LANES, accumulate);
-    store(s30, c, cAt + 3 * cRow, accumulate);
-    store(s31, c, cAt + 3 * cRow + LANES, accumulate);
+    s00.intoArray(c, cAt);
+    s01.intoArray(c, cAt + LANES);
+    s10.intoArray(c, cAt + cRow);
+    s11.intoArray(c, cAt + cRow + LANES);
+    s20.intoArray(c, cAt + 2 * cRow);
+    s21.intoArray(c, cAt + 2 * cRow + LANES);
+    s30.intoArray(c, cAt + 3 * cRow);
+    s31.intoArray(c, cAt + 3 * cRow + LANES);
   }
 
   private static void block1x2(
@@ -301,10 +305,9 @@ final class VectorTileKernels implements TileKernels {
       int bRow,
       float[] c,
       int cAt,
-      int depth,
-      boolean accumulate) {
-    FloatVector s00 = FloatVector.zero(SPECIES);
-    FloatVector s01 = FloatVector.zero(SPECIES);
+      int depth) {
+    FloatVector s00 = load(c, cAt);
+    FloatVector s01 = load(c, cAt + LANES);
     for (int d = 0, at = aAt, from = bAt; d < depth; d++, at += aDepth, from += bRow) {
       FloatVector b0 = load(b, from);
       FloatVector b1 = load(b, from + LANES);
@@ -312,8 +315,8 @@ final class VectorTileKernels implements TileKernels {
       s00 = a0.fma(b0, s00);
       s01 = a0.fma(b1, s01);
     }
-    store(s00, c, cAt, accumulate);
-    store(s01, c, cAt + LANES, accumulate);
+    s00.intoArray(c, cAt);
+    s01.intoArray(c, cAt + LANES);
   }
 
   private static void block4x1(
@@ -327,12 +330,11 @@ final class VectorTileKernels implements TileKernels {
       float[] c,
       int cAt,
       int cRow,
-      int depth,
-      boolean accumulate) {
-    FloatVector s00 = FloatVector.zero(SPECIES);
-    FloatVector s10 = FloatVector.zero(SPECIES);
-    FloatVector s20 = FloatVector.zero(SPECIES);
-    FloatVector s30 = FloatVector.zero(SPECIES);
+      int depth) {
+    FloatVector s00 = load(c, cAt);
+    FloatVector s10 = load(c, cAt + cRow);
+    FloatVector s20 = load(c, cAt + 2 * cRow);
+    FloatVector s30 = load(c, cAt + 3 * cRow);
     for (int d = 0, at = aAt, from = bAt; d < depth; d++, at += aDepth, from += bRow) {
       FloatVector b0 = load(b, from);
       FloatVector a0 = FloatVector.broadcast(SPECIES, a[at]);
@@ -344,10 +346,10 @@ final class VectorTileKernels implements TileKernels {
       FloatVector a3 = FloatVector.broadcast(SPECIES, a[at + 3 * aRow]);
       s30 = a3.fma(b0, s30);
     }
-    store(s00, c, cAt, accumulate);
-    store(s10, c, cAt + cRow, accumulate);
-    store(s20, c, cAt + 2 * cRow, accumulate);
-    store(s30, c, cAt + 3 * cRow, accumulate);
+    s00.intoArray(c, cAt);
+    s10.intoArray(c, cAt + cRow);
+    s20.intoArray(c, cAt + 2 * cRow);
+    s30.intoArray(c, cAt + 3 * cRow);
   }
 
   private static void block1x1(
@@ -359,67 +361,75 @@ final class VectorTileKernels implements TileKernels {
       int bRow,
       float[] c,
       int cAt,
-      int depth,
-      boolean accumulate) {
-    FloatVector s00 = FloatVector.zero(SPECIES);
+      int depth) {
+    FloatVector s00 = load(c, cAt);
     for (int d = 0, at = aAt, from = bAt; d < depth; d++, at += aDepth, from += bRow) {
       FloatVector b0 = load(b, from);
       FloatVector a0 = FloatVector.broadcast(SPECIES, a[at]);
       s00 = a0.fma(b0, s00);
     }
-    store(s00, c, cAt, accumulate);
+    s00.intoArray(c, cAt);
   }
 
   private static FloatVector load(float[] from, int at) {
     return FloatVector.fromArray(SPECIES, from, at);
   }
 
-  private static void store(FloatVector sum, float[] c, int at, boolean accumulate) {
-    if (accumulate) {
-      sum.add(load(c, at)).intoArray(c, at);
-    } else {
-      sum.intoArray(c, at);
-    }
-  }
-
   @Override
   public boolean onlineSoftmax(
       float[] scores, int rows, int width, float[] maximum, float[] sum, float[] rescale) {
+    forEachColumn(raiseMaximum, scores, rows, width, maximum, rescale);
     boolean shrunk = false;
-    for (int i = 0; i < width; i += LANES) {
-      shrunk |= raiseMaximum(scores, rows, i, maximum, rescale);
+    for (int i = 0; i < width; i++) {
+      shrunk |= rescale[i] < 0;
     }
-    shrinkSums(width, sum, rescale);
-    for (int i = 0; i < width; i += LANES) {
-      weigh(scores, rows, i, maximum, sum);
-    }
+    forEachColumn(shrinkSum, scores, rows, width, sum, rescale);
+    forEachColumn(weigh, scores, rows, width, maximum, sum);
     return shrunk;
   }
 
+  @Override
+  public void scaleColumns(float[] tile, int rows, int width, float[] factors) {
+    forEachColumn(scale, tile, rows, width, factors, factors);
+  }
+
+  @Override
+  public void probabilities(float[] scores, int rows, int width, float[] logSumExp) {
+    forEachColumn(probabilities, scores, rows, width, logSumExp, logSumExp);
+  }
+
+  @Override
+  public void softmaxBackward(
+      float[] probabilities, float[] gradient, int rows, int width, float[] delta) {
+    forEachColumn(softmaxBackward, gradient, rows, width, delta, probabilities);
+  }
+
+  private static void forEachColumn(
+      ColumnPass pass, float[] tile, int rows, int width, float[] x, float[] y) {
+    for (int column = 0; column < width; column += LANES) {
+      pass.run(tile, rows, column, x, y);
+    }
+  }
+
   /** Leaves by how much the maxima rose, negated, in {@code rise}. */
-  private static boolean raiseMaximum(
+  private static void raiseMaximum(
       float[] scores, int rows, int column, float[] maximum, float[] rise) {
     FloatVector before = load(maximum, column);
-    // Four chains of comparisons: one alone would wait for its own latency.
-    FloatVector max0 = before;
-    FloatVector max1 = before;
-    FloatVector max2 = before;
-    FloatVector max3 = before;
+    // Two chains of comparisons: one alone would wait for its own latency.
+    FloatVector even = before;
+    FloatVector odd = before;
     int row = 0;
     int at = column;
-    for (; row + 4 <= rows; row += 4, at += 4 * QUERIES) {
-      max0 = max(max0, load(scores, at));
-      max1 = max(max1, load(scores, at + QUERIES));
-      max2 = max(max2, load(scores, at + 2 * QUERIES));
-      max3 = max(max3, load(scores, at + 3 * QUERIES));
+    for (; row + 2 <= rows; row += 2, at += 2 * QUERIES) {
+      even = max(even, load(scores, at));
+      odd = max(odd, load(scores, at + QUERIES));
     }
-    for (; row < rows; row++, at += QUERIES) {
-      max0 = max(max0, load(scores, at));
+    if (row < rows) {
+      even = max(even, load(scores, at));
     }
-    FloatVector now = max(max(max0, max1), max(max2, max3));
+    FloatVector now = max(even, odd);
     now.intoArray(maximum, column);
     before.sub(now).intoArray(rise, column);
-    return before.compare(VectorOperators.LT, now).anyTrue();
   }
 
   /** Two instructions; {@link FloatVector#max} orders signed zeros and NaN and takes more. */
@@ -428,64 +438,41 @@ final class VectorTileKernels implements TileKernels {
     return a.blend(b, greater);
   }
 
-  private static void shrinkSums(int width, float[] sum, float[] rescale) {
-    for (int i = 0; i < width; i += LANES) {
-      FloatVector factor = VectorMath.exp2(load(rescale, i));
-      factor.intoArray(rescale, i);
-      load(sum, i).mul(factor).intoArray(sum, i);
-    }
+  private static void shrinkSum(
+      float[] scores, int rows, int column, float[] sum, float[] rescale) {
+    FloatVector factor = VectorMath.exp2(load(rescale, column));
+    factor.intoArray(rescale, column);
+    load(sum, column).mul(factor).intoArray(sum, column);
   }
 
   private static void weigh(float[] scores, int rows, int column, float[] maximum, float[] sum) {
     FloatVector max = load(maximum, column);
-    FloatVector added = FloatVector.zero(SPECIES);
+    FloatVector total = load(sum, column);
     for (int row = 0, at = column; row < rows; row++, at += QUERIES) {
       FloatVector weight = VectorMath.exp2(load(scores, at).sub(max));
       weight.intoArray(scores, at);
-      added = added.add(weight);
+      total = total.add(weight);
     }
-    load(sum, column).add(added).intoArray(sum, column);
+    total.intoArray(sum, column);
   }
 
-  @Override
-  public void scaleColumns(float[] tile, int rows, int width, float[] factors) {
-    for (int i = 0; i < width; i += LANES) {
-      scaleColumn(tile, rows, i, factors);
-    }
-  }
-
-  private static void scaleColumn(float[] tile, int rows, int column, float[] factors) {
+  private static void scale(float[] tile, int rows, int column, float[] factors, float[] unused) {
     FloatVector factor = load(factors, column);
     for (int row = 0, at = column; row < rows; row++, at += QUERIES) {
       load(tile, at).mul(factor).intoArray(tile, at);
     }
   }
 
-  @Override
-  public void probabilities(float[] scores, int rows, int width, float[] logSumExp) {
-    for (int i = 0; i < width; i += LANES) {
-      probabilitiesOfColumn(scores, rows, i, logSumExp);
-    }
-  }
-
-  private static void probabilitiesOfColumn(
-      float[] scores, int rows, int column, float[] logSumExp) {
+  private static void probabilities(
+      float[] scores, int rows, int column, float[] logSumExp, float[] unused) {
     FloatVector total = load(logSumExp, column);
     for (int row = 0, at = column; row < rows; row++, at += QUERIES) {
       VectorMath.exp2(load(scores, at).sub(total)).intoArray(scores, at);
     }
   }
 
-  @Override
-  public void softmaxBackward(
-      float[] probabilities, float[] gradient, int rows, int width, float[] delta) {
-    for (int i = 0; i < width; i += LANES) {
-      softmaxBackwardOfColumn(probabilities, gradient, rows, i, delta);
-    }
-  }
-
-  private static void softmaxBackwardOfColumn(
-      float[] probabilities, float[] gradient, int rows, int column, float[] delta) {
+  private static void softmaxBackward(
+      float[] gradient, int rows, int column, float[] delta, float[] probabilities) {
     FloatVector mean = load(delta, column);
     for (int row = 0, at = column; row < rows; row++, at += QUERIES) {
       load(gradient, at).sub(mean).mul(load(probabilities, at)).intoArray(gradient, at);
