@@ -24,4 +24,16 @@ final class Errors {
     double error = relative(expected, actual);
     assertTrue(error <= bound, "%s: relative error %.3g above %.1g".formatted(what, error, bound));
   }
+
+  /** Norm of the difference over norm of the reference. */
+  static double relativeNorm(float[] expected, float[] actual) {
+    assertEquals(expected.length, actual.length);
+    double difference = 0;
+    double norm = 0;
+    for (int i = 0; i < expected.length; i++) {
+      difference += ((double) expected[i] - actual[i]) * ((double) expected[i] - actual[i]);
+      norm += (double) expected[i] * expected[i];
+    }
+    return norm == 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm);
+  }
 }

@@ -1,5 +1,6 @@
 package org.sinklora.lora;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -181,8 +182,13 @@ class ModelReferenceTest {
       }
       adapter.save(temp.resolve("after"));
     }
-    assertSameTensors(
-        fixture.folder().resolve("adapter_after_10_steps"), temp.resolve("after"), BOUND);
+    // AdamW divides by a gradient's own size, so where that is rounding noise a single element may
+    // move by a share of the learning rate: the tensors are compared as vectors.
+    checkTensors(
+        fixture.folder().resolve("adapter_after_10_steps"),
+        temp.resolve("after"),
+        (name, reference, value) ->
+            assertEquals(0, Errors.relativeNorm(reference, value), BOUND, name));
   }
 
   @ParameterizedTest
@@ -194,14 +200,23 @@ class ModelReferenceTest {
         LoraAdapter adapter = LoraAdapter.load(fixture.adapter(), base)) {
       adapter.save(written);
     }
-    assertSameTensors(fixture.adapter(), written, 0);
+    checkTensors(
+        fixture.adapter(),
+        written,
+        (name, reference, value) -> assertArrayEquals(reference, value, name));
     assertEquals(
         new JsonMapper().readTree(fixture.adapter().resolve("adapter_config.json").toFile()),
         new JsonMapper().readTree(written.resolve("adapter_config.json").toFile()));
     assertFalse(Files.readString(written.resolve("README.md")).isBlank());
   }
 
-  private static void assertSameTensors(Path expected, Path actual, double bound)
+  /** A comparison of a tensor with its reference. */
+  @FunctionalInterface
+  private interface TensorCheck {
+    void check(String name, float[] reference, float[] value);
+  }
+
+  private static void checkTensors(Path expected, Path actual, TensorCheck check)
       throws IOException {
     String file = "adapter_model.safetensors";
     try (SafeTensorsFile reference = SafeTensorsFile.open(expected.resolve(file));
@@ -210,7 +225,7 @@ class ModelReferenceTest {
           reference.names().stream().sorted().toList(), written.names().stream().sorted().toList());
       for (String name : reference.names()) {
         assertEquals(reference.info(name), written.info(name), name);
-        assertClose(Fixture.floats(reference, name), Fixture.floats(written, name), bound, name);
+        check.check(name, Fixture.floats(reference, name), Fixture.floats(written, name));
       }
     }
   }
