@@ -196,7 +196,8 @@ final class BackwardPass {
   }
 
   /** {@code tile[key, query] += Σ_c rows[key, c] · columns[c, query]}. */
-  private void addProduct(float[] rows, int at, float[] columns, float[] tile, int tileKeys, int width) {
+  private void addProduct(
+      float[] rows, int at, float[] columns, float[] tile, int tileKeys, int width) {
     kernels.product(
         rows,
         at,

@@ -220,15 +220,7 @@ final class VectorTileKernels implements TileKernels {
   }
 
   private static void block1x4(
-      float[] a,
-      int aAt,
-      int aDepth,
-      float[] b,
-      int bAt,
-      int bRow,
-      float[] c,
-      int cAt,
-      int depth) {
+      float[] a, int aAt, int aDepth, float[] b, int bAt, int bRow, float[] c, int cAt, int depth) {
     FloatVector s00 = load(c, cAt);
     FloatVector s01 = load(c, cAt + LANES);
     FloatVector s02 = load(c, cAt + 2 * LANES);
@@ -297,15 +289,7 @@ final class VectorTileKernels implements TileKernels {
   }
 
   private static void block1x2(
-      float[] a,
-      int aAt,
-      int aDepth,
-      float[] b,
-      int bAt,
-      int bRow,
-      float[] c,
-      int cAt,
-      int depth) {
+      float[] a, int aAt, int aDepth, float[] b, int bAt, int bRow, float[] c, int cAt, int depth) {
     FloatVector s00 = load(c, cAt);
     FloatVector s01 = load(c, cAt + LANES);
     for (int d = 0, at = aAt, from = bAt; d < depth; d++, at += aDepth, from += bRow) {
@@ -353,15 +337,7 @@ final class VectorTileKernels implements TileKernels {
   }
 
   private static void block1x1(
-      float[] a,
-      int aAt,
-      int aDepth,
-      float[] b,
-      int bAt,
-      int bRow,
-      float[] c,
-      int cAt,
-      int depth) {
+      float[] a, int aAt, int aDepth, float[] b, int bAt, int bRow, float[] c, int cAt, int depth) {
     FloatVector s00 = load(c, cAt);
     for (int d = 0, at = aAt, from = bAt; d < depth; d++, at += aDepth, from += bRow) {
       FloatVector b0 = load(b, from);
