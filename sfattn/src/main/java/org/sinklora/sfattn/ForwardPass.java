@@ -124,8 +124,7 @@ final class ForwardPass {
     for (int i = 0; i < queries; i++) {
       int token = item.token(first + i);
       out.write(token, item.head(), rows, i * dim);
-      logSumExp[token * q.heads() + item.head()] =
-          (float) (maximum[i] / LOG2_E + Math.log(sum[i]));
+      logSumExp[token * q.heads() + item.head()] = (float) (maximum[i] / LOG2_E + Math.log(sum[i]));
     }
   }
 }

@@ -39,8 +39,7 @@ final class QueryTile {
   }
 
   /** {@code rows[i, c] = factors[i] · columns[c, i]}; rows are {@code dim} elements apart. */
-  static void transposeBack(
-      float[] columns, int queries, int dim, float[] factors, float[] rows) {
+  static void transposeBack(float[] columns, int queries, int dim, float[] factors, float[] rows) {
     int c = 0;
     for (; c + 4 <= dim; c += 4) {
       int column0 = c * TileKernels.QUERIES;
