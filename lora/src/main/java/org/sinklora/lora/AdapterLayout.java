@@ -49,9 +49,7 @@ record AdapterLayout(List<ModuleSpec> lora, Map<String, long[]> saved) {
   }
 
   private static void checkEverythingFound(
-      LoraConfig config,
-      Architecture architecture,
-      List<ModuleSpec> lora) {
+      LoraConfig config, Architecture architecture, List<ModuleSpec> lora) {
     List<String> paths = architecture.modules().stream().map(ModuleSpec::path).toList();
     for (String name : config.modulesToSave()) {
       if (paths.stream().noneMatch(path -> path.endsWith(name))) {

@@ -47,8 +47,7 @@ final class MergedModel {
   /**
    * @param dtype of all weights; null for the base's own
    */
-  static void write(CausalLm model, Path folder, Dtype dtype, long shardBytes)
-      throws IOException {
+  static void write(CausalLm model, Path folder, Dtype dtype, long shardBytes) throws IOException {
     MergedModel merged = new MergedModel(model, dtype);
     AtomicFolder.write(folder, null, fresh -> merged.writeTo(fresh, shardBytes));
   }

@@ -60,8 +60,7 @@ final class PeftReader {
               (name, shape) -> {
                 String stored = storedName(weights, name);
                 boolean forgotten = isBiasOfLora(layout, name) && !weights.contains(stored);
-                Tensor value =
-                    forgotten ? copyOfBase(name) : load(weights, unread, stored, shape);
+                Tensor value = forgotten ? copyOfBase(name) : load(weights, unread, stored, shape);
                 saved.put(name, new Parameter(name, value));
               });
       checkBaseWeights(weights, unread, layout);
@@ -193,7 +192,8 @@ final class PeftReader {
     }
     // LongLoRA trains the embedding in place, so that a head tied to it follows.
     boolean tied =
-        base.config().tieWordEmbeddings() && trained.contains(base.architecture().embedding().path());
+        base.config().tieWordEmbeddings()
+            && trained.contains(base.architecture().embedding().path());
     return new LoraConfigBuilder(config)
         .optModulesToSave(List.copyOf(names))
         .optEnsureWeightTying(tied || config.ensureWeightTying())

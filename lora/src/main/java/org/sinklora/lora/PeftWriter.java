@@ -49,9 +49,7 @@ final class PeftWriter {
               }
             });
     if (!loraOnly) {
-      adapter
-          .storedBase()
-          .forEach((name, value) -> addFloats(file, name, value, adapter.device()));
+      adapter.storedBase().forEach((name, value) -> addFloats(file, name, value, adapter.device()));
     }
     file.write(folder.resolve("adapter_model.safetensors"));
     Files.writeString(folder.resolve("README.md"), ModelCard.of(adapter, loraOnly));

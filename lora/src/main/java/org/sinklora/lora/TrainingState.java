@@ -115,8 +115,7 @@ final class TrainingState {
       return JSON.readTree(folder.resolve(STATE_FILE).toFile());
     } catch (JsonProcessingException e) {
       throw new ModelFormatException(
-          "%s is not valid JSON: %s"
-              .formatted(folder.resolve(STATE_FILE), e.getOriginalMessage()),
+          "%s is not valid JSON: %s".formatted(folder.resolve(STATE_FILE), e.getOriginalMessage()),
           e);
     }
   }
@@ -136,11 +135,7 @@ final class TrainingState {
               if (!before.toString().equals(setting.getValue().toString())) {
                 throw new ModelFormatException(
                     "%s is a checkpoint of another run: it has %s = %s, this run %s"
-                        .formatted(
-                            folder,
-                            setting.getKey(),
-                            before,
-                            setting.getValue()));
+                        .formatted(folder, setting.getKey(), before, setting.getValue()));
               }
             });
   }

@@ -64,7 +64,7 @@ class AllocationTest {
       long before = threads.getCurrentThreadAllocatedBytes();
       trainer.step(batch);
       long bytes = threads.getCurrentThreadAllocatedBytes() - before;
-      steady = bytes < tokens * HIDDEN * Float.BYTES ? steady + 1 : 0;
+      steady = bytes < (long) tokens * HIDDEN * Float.BYTES ? steady + 1 : 0;
       least = Math.min(least, bytes);
     }
     return least;

@@ -19,8 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Adapters that do not fit are refused with a reason, and nothing stays behind. */
 class BadAdapterTest {
-  private static final String A =
-      "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight";
+  private static final String A = "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight";
 
   @TempDir Path temp;
 
@@ -127,15 +126,13 @@ class BadAdapterTest {
 
   @Test
   void layersThatTheModelDoesNotHave() throws IOException {
-    configure(
-        Variant.settings().setTargetModules("q_proj").optLayersToTransform(List.of(2, 3)));
+    configure(Variant.settings().setTargetModules("q_proj").optLayersToTransform(List.of(2, 3)));
     refused("target_modules");
   }
 
   @Test
   void savedModulesThatTheModelDoesNotHave() throws IOException {
-    configure(
-        Variant.settings().setTargetModules("q_proj").optModulesToSave(List.of("embed_in")));
+    configure(Variant.settings().setTargetModules("q_proj").optModulesToSave(List.of("embed_in")));
     refused("embed_in", "embed_tokens");
   }
 
@@ -157,8 +154,7 @@ class BadAdapterTest {
         assertThrows(
             IllegalArgumentException.class, () -> LoraAdapter.create(base, config, 1).close());
     assertTrue(
-        error.getMessage().toUpperCase(Locale.ROOT).contains(method.name()),
-        error.getMessage());
+        error.getMessage().toUpperCase(Locale.ROOT).contains(method.name()), error.getMessage());
     assertEquals(openBefore, device.open());
   }
 
@@ -171,8 +167,7 @@ class BadAdapterTest {
 
   @Test
   void picklesAreNeverRead() throws IOException {
-    Files.move(
-        folder.resolve("adapter_model.safetensors"), folder.resolve("adapter_model.bin"));
+    Files.move(folder.resolve("adapter_model.safetensors"), folder.resolve("adapter_model.bin"));
     Exception error =
         assertThrows(IllegalArgumentException.class, () -> LoraAdapter.load(folder, base).close());
     assertTrue(error.getMessage().contains("pickle"), error.getMessage());

@@ -139,16 +139,14 @@ class BadModelTest {
       AttentionPlan plan = AttentionPlan.of(AttentionPattern.s2Cyclic(8));
       Exception error =
           assertThrows(
-              IllegalArgumentException.class,
-              () -> pass.losses(Variant.batch(1, 16, 12), plan));
+              IllegalArgumentException.class, () -> pass.losses(Variant.batch(1, 16, 12), plan));
       assertTrue(error.getMessage().contains("12"), error.getMessage());
       assertTrue(error.getMessage().contains("8"), error.getMessage());
       for (int layer : new int[] {2, -1}) {
         AttentionPlan missing = AttentionPlan.FULL.withFullAttentionLayers(layer);
         error =
             assertThrows(
-                IllegalArgumentException.class,
-                () -> pass.losses(Variant.batch(1, 4), missing));
+                IllegalArgumentException.class, () -> pass.losses(Variant.batch(1, 4), missing));
         assertTrue(error.getMessage().contains("layer " + layer), error.getMessage());
       }
     }

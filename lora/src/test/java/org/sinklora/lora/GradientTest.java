@@ -65,8 +65,7 @@ class GradientTest {
         LoraAdapter adapter = variant.randomAdapter(base)) {
       adapter.parameters().forEach(parameter -> parameter.requireGradient(DEVICE));
       Map<String, double[]> parameters = Variant.parameters(adapter);
-      PlainModel plain =
-          PlainModel.read(folder, base.config()).with(adapter.config(), parameters);
+      PlainModel plain = PlainModel.read(folder, base.config()).with(adapter.config(), parameters);
       for (PatternCase pattern : PatternCase.all()) {
         gradients(base.withAdapter(adapter), pattern, checkpointing)
             .forEach(

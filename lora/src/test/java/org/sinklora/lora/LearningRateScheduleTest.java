@@ -13,9 +13,16 @@ class LearningRateScheduleTest {
 
   @ParameterizedTest
   @CsvSource({
-    "CONSTANT_WITH_WARMUP,4,1", "CONSTANT_WITH_WARMUP,19,1",
-    "LINEAR,4,1", "LINEAR,12,0.5", "LINEAR,19,0.0625", "LINEAR,20,0",
-    "COSINE,4,1", "COSINE,12,0.5", "COSINE,8,0.8535533905932737", "COSINE,20,0"
+    "CONSTANT_WITH_WARMUP,4,1",
+    "CONSTANT_WITH_WARMUP,19,1",
+    "LINEAR,4,1",
+    "LINEAR,12,0.5",
+    "LINEAR,19,0.0625",
+    "LINEAR,20,0",
+    "COSINE,4,1",
+    "COSINE,12,0.5",
+    "COSINE,8,0.8535533905932737",
+    "COSINE,20,0"
   })
   void afterWarmup(LearningRateSchedule schedule, long step, double factor) {
     assertEquals(factor, schedule.factor(step, 20, 4), 1e-12);

@@ -132,8 +132,13 @@ class MergedModelTest {
     Variant variant = Variant.named("tied");
     Path folder = variant.base().writeTo(temp.resolve("base"));
     for (String name :
-        List.of("pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_config.json",
-            "model.gguf", "consolidated.00.pth", "README.md")) {
+        List.of(
+            "pytorch_model.bin",
+            "pytorch_model.bin.index.json",
+            "adapter_config.json",
+            "model.gguf",
+            "consolidated.00.pth",
+            "README.md")) {
       Files.writeString(folder.resolve(name), "{}");
     }
     Files.writeString(folder.resolve("special_tokens_map.json"), "{}");

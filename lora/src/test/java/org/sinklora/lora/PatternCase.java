@@ -15,8 +15,6 @@ record PatternCase(String name, AttentionPlan plan, TokenBatch batch) {
         new PatternCase(
             "sf with a full layer", sf.withFullAttentionLayers(1), Variant.batch(3, 17, 9)),
         new PatternCase(
-            "s2",
-            AttentionPlan.of(AttentionPattern.s2Cyclic(4)),
-            Variant.batch(4, 16, 8)));
+            "s2", AttentionPlan.of(AttentionPattern.s2Cyclic(4)), Variant.batch(4, 16, 8)));
   }
 }

@@ -157,8 +157,7 @@ class PeftRoundTripTest {
               (name, values) -> {
                 assertArrayEquals(values, Variant.parameters(same).get(name));
                 boolean isB = name.endsWith("lora_B.weight");
-                boolean equal =
-                    Arrays.equals(values, Variant.parameters(other).get(name));
+                boolean equal = Arrays.equals(values, Variant.parameters(other).get(name));
                 assertEquals(isB, equal, name);
                 double bound = isB ? 0 : 1 / Math.sqrt(24);
                 for (double value : values) {

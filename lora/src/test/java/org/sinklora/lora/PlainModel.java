@@ -143,7 +143,8 @@ final class PlainModel {
 
   private void gptNeoXLayer(double[][] x, String layer, PlainAttention attention) {
     GptNeoXConfig neox = (GptNeoXConfig) config;
-    double[][] qkv = linear(norm(x, layer + "input_layernorm"), layer + "attention.query_key_value");
+    double[][] qkv =
+        linear(norm(x, layer + "input_layernorm"), layer + "attention.query_key_value");
     double[][] attended = attention.of(part(qkv, 0), part(qkv, 1), part(qkv, 2));
     double[][] mlpOfX = neox.useParallelResidual() ? mlp(x, layer, neox.gelu()) : null;
     add(x, linear(attended, layer + "attention.dense"), 1);

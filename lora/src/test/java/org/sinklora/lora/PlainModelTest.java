@@ -34,9 +34,7 @@ class PlainModelTest {
         LoraAdapter adapter = variant.randomAdapter(base)) {
       PlainModel plain = PlainModel.read(folder, base.config());
       check(base, plain);
-      check(
-          base.withAdapter(adapter),
-          plain.with(adapter.config(), Variant.parameters(adapter)));
+      check(base.withAdapter(adapter), plain.with(adapter.config(), Variant.parameters(adapter)));
     }
   }
 

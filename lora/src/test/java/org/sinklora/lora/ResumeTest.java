@@ -74,8 +74,11 @@ class ResumeTest {
         LoraAdapter adapter = LoraAdapter.load(checkpoint, run.base())) {
       run.trainer().resume(checkpoint);
       try (TrainingRun other =
-          new TrainingRun(run.base(), adapter, new LoraTrainer(run.base().withAdapter(adapter),
-              TrainingConfig.builder(1).build()))) {
+          new TrainingRun(
+              run.base(),
+              adapter,
+              new LoraTrainer(
+                  run.base().withAdapter(adapter), TrainingConfig.builder(1).build()))) {
         assertEquals(run.values(), other.values());
       }
     }
@@ -173,8 +176,7 @@ class ResumeTest {
   private void refused(TrainingRun run, String named) {
     List<Float> before = run.values();
     Exception error =
-        assertThrows(
-            IllegalArgumentException.class, () -> run.trainer().resume(checkpoint));
+        assertThrows(IllegalArgumentException.class, () -> run.trainer().resume(checkpoint));
     assertTrue(error.getMessage().contains(named), error.getMessage());
     assertTrue(error.getMessage().contains(checkpoint.toString()), error.getMessage());
     assertEquals(before, run.values());

@@ -37,7 +37,8 @@ record Variant(String name, TinyModel base, LoraConfig adapter) {
         llama("biases of lora", biases, c -> c.optBias(LoraBias.LORA_ONLY), "k_proj", "up_proj"));
     variants.add(llama("tied", tied, c -> c, ATTENTION));
     variants.add(
-        llama("tied, embedding trained, head left", tied, c -> saving(c, "embed_tokens"), "q_proj"));
+        llama(
+            "tied, embedding trained, head left", tied, c -> saving(c, "embed_tokens"), "q_proj"));
     variants.add(
         llama(
             "tied, embedding and head trained as one",
@@ -70,7 +71,9 @@ record Variant(String name, TinyModel base, LoraConfig adapter) {
             TinyModel.llama(
                 "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4.0,"
                     + " \"original_max_position_embeddings\": 16}"),
-            settings().setTargetModules(ModuleSelector.matching(".*\\.1\\..*(q|gate)_proj")).build()));
+            settings()
+                .setTargetModules(ModuleSelector.matching(".*\\.1\\..*(q|gate)_proj"))
+                .build()));
     variants.add(
         llama("one layer", gqa, c -> c.optLayersToTransform(List.of(1)), "k_proj", "down_proj"));
     variants.add(neox("neox", "", c -> c, NEOX));
@@ -117,9 +120,7 @@ record Variant(String name, TinyModel base, LoraConfig adapter) {
   /** An adapter in which nothing is zero or equal to the base. */
   LoraAdapter randomAdapter(CausalLm model) {
     LoraAdapter made =
-        adapter == null
-            ? LoraAdapter.fullParameters(model)
-            : LoraAdapter.create(model, adapter, 5);
+        adapter == null ? LoraAdapter.fullParameters(model) : LoraAdapter.create(model, adapter, 5);
     SplittableRandom random = new SplittableRandom(6);
     for (Parameter parameter : made.parameters()) {
       float[] values = valuesOf(model.device(), parameter);
@@ -141,8 +142,7 @@ record Variant(String name, TinyModel base, LoraConfig adapter) {
   static Map<String, double[]> parameters(LoraAdapter adapter) {
     Map<String, double[]> parameters = new TreeMap<>();
     for (Parameter parameter : adapter.parameters()) {
-      parameters.put(
-          parameter.name(), PlainModel.doubles(valuesOf(adapter.device(), parameter)));
+      parameters.put(parameter.name(), PlainModel.doubles(valuesOf(adapter.device(), parameter)));
     }
     return parameters;
   }
