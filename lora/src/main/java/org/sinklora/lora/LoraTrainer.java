@@ -36,6 +36,7 @@ public final class LoraTrainer implements AutoCloseable {
     adapter.parameters().forEach(parameter -> parameter.requireGradient(device));
     this.pass = new ModelPass(model, config.gradientCheckpointing());
     this.optimizer = new AdamW(device, config, adapter.parameters());
+    discardGradients();
   }
 
   /** One optimiser step on these batches together. */
@@ -47,10 +48,20 @@ public final class LoraTrainer implements AutoCloseable {
               .formatted(optimizer.step() + 1));
     }
     double loss = 0;
-    for (TokenBatch batch : batches) {
-      loss += accumulate(batch, predictions);
+    try {
+      for (TokenBatch batch : batches) {
+        loss += accumulate(batch, predictions);
+      }
+    } catch (RuntimeException | Error e) {
+      // A batch that could not be used must not leave its share to the next step.
+      discardGradients();
+      throw e;
     }
     return update(loss / predictions, predictions);
+  }
+
+  private void discardGradients() {
+    adapter.parameters().forEach(parameter -> device.fill(parameter.gradient(), 0));
   }
 
   /** One optimiser step on one batch. */
@@ -79,7 +90,7 @@ public final class LoraTrainer implements AutoCloseable {
   StepResult update(double meanLoss, long predictions) {
     double norm = optimizer.gradNorm();
     if (!Double.isFinite(meanLoss) || !Double.isFinite(norm)) {
-      adapter.parameters().forEach(parameter -> device.fill(parameter.gradient(), 0));
+      discardGradients();
       throw new IllegalStateException(
           "Step %d diverged: loss %s, gradient norm %s. The adapter is as it was before; try a lower learning rate or more warm-up."
               .formatted(optimizer.step() + 1, meanLoss, norm));

@@ -182,6 +182,7 @@ public final class ModelPass implements AutoCloseable {
   }
 
   private Pass pass(TokenBatch batch, AttentionPlan plan, Long dropoutKey) {
+    plan.checkLayers(model.config().numHiddenLayers());
     return new Pass(
         device,
         attention,
