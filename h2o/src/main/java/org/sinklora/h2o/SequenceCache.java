@@ -1,0 +1,63 @@
+package org.sinklora.h2o;
+
+/** The cache of one sequence, with the policy that decides what it keeps. */
+final class SequenceCache {
+  private final CachePlan plan;
+  private final KvCachePolicy policy;
+  private final RopePositions rope;
+  private final LayerCache[] layers;
+
+  /**
+   * @param policy resolved
+   */
+  SequenceCache(CachePlan plan, KvCachePolicy policy, RopePositions rope) {
+    this.plan = plan;
+    this.policy = policy;
+    this.rope = rope;
+    this.layers = new LayerCache[plan.layers()];
+    for (int layer = 0; layer < layers.length; layer++) {
+      layers[layer] = new LayerCache(plan);
+    }
+  }
+
+  KvCachePolicy policy() {
+    return policy;
+  }
+
+  RopePositions rope() {
+    return rope;
+  }
+
+  LayerCache layer(int layer) {
+    return layers[layer];
+  }
+
+  int layerCount() {
+    return layers.length;
+  }
+
+  /** Makes room for one more token. */
+  void reserve() {
+    for (LayerCache layer : layers) {
+      layer.reserve(layer.head(0).used() + 1);
+    }
+  }
+
+  /** Slots that a head may have in use. */
+  int slots() {
+    return layers[0].slots();
+  }
+
+  long plannedBytes() {
+    return plan.bytes();
+  }
+
+  /** Bytes of all arrays that are allocated now. */
+  long residentBytes() {
+    long bytes = 0;
+    for (LayerCache layer : layers) {
+      bytes += layer.bytes();
+    }
+    return bytes;
+  }
+}
