@@ -14,6 +14,12 @@ final class BfloatKvBlock extends KvBlock {
     values = new short[valueElements(heads, slots, dim)];
   }
 
+  private BfloatKvBlock(BfloatKvBlock other) {
+    super(other.slots(), other.dim());
+    keys = other.keys.clone();
+    values = other.values.clone();
+  }
+
   @Override
   void write(int head, int slot, float[] key, int keyAt, float[] value, int valueAt) {
     int keySlot = keyAt(head, slot / PANEL) + slot % PANEL;
@@ -44,6 +50,11 @@ final class BfloatKvBlock extends KvBlock {
   @Override
   int valuePanelAt(int head, int panel) {
     return 0;
+  }
+
+  @Override
+  KvBlock copy() {
+    return new BfloatKvBlock(this);
   }
 
   @Override

@@ -62,6 +62,22 @@ record CachePlan(
         rope == RopePositions.CACHE);
   }
 
+  /** The plan of a cache that will hold {@code kept} positions, if it grows. */
+  CachePlan extendedTo(long kept) {
+    int newBlocks = grows ? Math.toIntExact((kept + GROWTH - 1) / GROWTH) : 1;
+    return new CachePlan(
+        layers,
+        kvHeads,
+        headDim,
+        precision,
+        blockSlots,
+        newBlocks,
+        headSlots,
+        grows,
+        scored,
+        ranked);
+  }
+
   private static int panels(int slots) {
     return (slots + TileKernels.QUERIES - 1) / TileKernels.QUERIES;
   }

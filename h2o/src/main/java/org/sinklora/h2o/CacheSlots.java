@@ -37,6 +37,17 @@ public final class CacheSlots {
     return bytes(positions.length, scores != null, ranks != null);
   }
 
+  CacheSlots copy() {
+    CacheSlots copy = new CacheSlots(0, scores != null, ranks != null);
+    copy.positions = positions.clone();
+    copy.scores = scores == null ? null : scores.clone();
+    copy.ranks = ranks == null ? null : ranks.clone();
+    copy.used = used;
+    copy.free = free;
+    copy.last = last;
+    return copy;
+  }
+
   void grow(int capacity) {
     positions = Arrays.copyOf(positions, capacity);
     scores = scores == null ? null : Arrays.copyOf(scores, capacity);

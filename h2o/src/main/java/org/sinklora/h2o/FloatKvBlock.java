@@ -11,6 +11,12 @@ final class FloatKvBlock extends KvBlock {
     values = new float[valueElements(heads, slots, dim)];
   }
 
+  private FloatKvBlock(FloatKvBlock other) {
+    super(other.slots(), other.dim());
+    keys = other.keys.clone();
+    values = other.values.clone();
+  }
+
   @Override
   void write(int head, int slot, float[] key, int keyAt, float[] value, int valueAt) {
     int at = keyAt(head, slot / PANEL) + slot % PANEL;
@@ -38,6 +44,11 @@ final class FloatKvBlock extends KvBlock {
   @Override
   int valuePanelAt(int head, int panel) {
     return valueAt(head, panel * PANEL);
+  }
+
+  @Override
+  KvBlock copy() {
+    return new FloatKvBlock(this);
   }
 
   @Override

@@ -16,6 +16,14 @@ final class Int8KvBlock extends KvBlock {
     valueScales = new float[heads * slots];
   }
 
+  private Int8KvBlock(Int8KvBlock other) {
+    super(other.slots(), other.dim());
+    keys = other.keys.clone();
+    values = other.values.clone();
+    keyScales = other.keyScales.clone();
+    valueScales = other.valueScales.clone();
+  }
+
   @Override
   void write(int head, int slot, float[] key, int keyAt, float[] value, int valueAt) {
     float keyScale = Int8.scale(key, keyAt, dim());
@@ -53,6 +61,11 @@ final class Int8KvBlock extends KvBlock {
   @Override
   int valuePanelAt(int head, int panel) {
     return 0;
+  }
+
+  @Override
+  KvBlock copy() {
+    return new Int8KvBlock(this);
   }
 
   @Override

@@ -91,6 +91,9 @@ abstract sealed class KvBlock permits FloatKvBlock, BfloatKvBlock, Int8KvBlock {
 
   abstract int valuePanelAt(int head, int panel);
 
+  /** The same contents in arrays of its own. */
+  abstract KvBlock copy();
+
   /** Bytes of the arrays that are allocated. */
   abstract long bytes();
 }

@@ -17,6 +17,19 @@ final class LayerCache {
     }
   }
 
+  private LayerCache(CachePlan plan, LayerCache other) {
+    this.plan = plan;
+    this.blocks = new KvBlock[other.blocks.length];
+    Arrays.setAll(blocks, block -> other.blocks[block].copy());
+    this.heads = new CacheSlots[other.heads.length];
+    Arrays.setAll(heads, head -> other.heads[head].copy());
+  }
+
+  /** The same contents in arrays of its own, to be filled up as another plan says. */
+  LayerCache copy(CachePlan newPlan) {
+    return new LayerCache(newPlan, this);
+  }
+
   private KvBlock newBlock() {
     return KvBlock.allocate(plan.precision(), plan.kvHeads(), plan.blockSlots(), plan.headDim());
   }

@@ -4,12 +4,21 @@ package org.sinklora.h2o;
 final class Sequence {
   private final DecoderModel model;
   private final SequenceCache cache;
+  private final int limit;
   private int position;
   private int nextToken;
 
   Sequence(DecoderModel model, SequenceCache cache) {
+    this(model, cache, Integer.MAX_VALUE);
+  }
+
+  /**
+   * @param limit tokens that may be read
+   */
+  Sequence(DecoderModel model, SequenceCache cache, int limit) {
     this.model = model;
     this.cache = cache;
+    this.limit = limit;
   }
 
   DecoderModel model() {
@@ -32,6 +41,18 @@ final class Sequence {
 
   void feed(int token) {
     nextToken = token;
+  }
+
+  /**
+   * Makes room for the next token.
+   *
+   * @throws CacheLimitException if the limit is reached
+   */
+  void reserve() {
+    if (position >= limit) {
+      throw SequenceStart.limitReached(position + 1, limit);
+    }
+    cache.reserve();
   }
 
   void advance(int tokens) {

@@ -11,13 +11,29 @@ final class SequenceCache {
    * @param policy resolved
    */
   SequenceCache(CachePlan plan, KvCachePolicy policy, RopePositions rope) {
-    this.plan = plan;
-    this.policy = policy;
-    this.rope = rope;
-    this.layers = new LayerCache[plan.layers()];
+    this(plan, policy, rope, new LayerCache[plan.layers()]);
     for (int layer = 0; layer < layers.length; layer++) {
       layers[layer] = new LayerCache(plan);
     }
+  }
+
+  private SequenceCache(
+      CachePlan plan, KvCachePolicy policy, RopePositions rope, LayerCache[] layers) {
+    this.plan = plan;
+    this.policy = policy;
+    this.rope = rope;
+    this.layers = layers;
+  }
+
+  /** The same contents in arrays of its own, for a sequence that grows to {@code tokens}. */
+  SequenceCache copy(int alreadyRead, long tokens) {
+    int kept = layers[0].head(0).alive();
+    CachePlan newPlan = plan.extendedTo(kept + tokens - alreadyRead);
+    LayerCache[] copies = new LayerCache[layers.length];
+    for (int layer = 0; layer < layers.length; layer++) {
+      copies[layer] = layers[layer].copy(newPlan);
+    }
+    return new SequenceCache(newPlan, policy, rope, copies);
   }
 
   KvCachePolicy policy() {
