@@ -99,7 +99,8 @@ public final class DecodeBench {
     Sequence[] batch = new Sequence[sequences];
     long start = System.nanoTime();
     for (int i = 0; i < sequences; i++) {
-      batch[i] = new Sequence(decoderModel, new SequenceCache(plan, resolved, RopePositions.ORIGINAL));
+      batch[i] =
+          new Sequence(decoderModel, new SequenceCache(plan, resolved, RopePositions.ORIGINAL));
       decoder.prefill(batch[i], prompt, () -> false);
       batch[i].feed(prompt[i % length]);
     }
@@ -132,8 +133,7 @@ public final class DecodeBench {
   private long cacheBytesRead(SequenceCache cache) {
     int alive = cache.layer(0).head(0).alive();
     int kvHeads = model.config().numKeyValueHeads();
-    return cache.layerCount()
-        * KvBlock.bytes(precision, kvHeads, alive, model.config().headDim());
+    return cache.layerCount() * KvBlock.bytes(precision, kvHeads, alive, model.config().headDim());
   }
 
   private static int greedy(float[] logits, int at, int n) {
@@ -150,7 +150,13 @@ public final class DecodeBench {
   public static void print(List<Row> rows, PrintStream out) {
     out.printf(
         "%-32s %8s %12s %12s %12s %6s %14s %14s%n",
-        "policy", "prompt", "prefill t/s", "decode t/s", "bound t/s", "of it", "planned B",
+        "policy",
+        "prompt",
+        "prefill t/s",
+        "decode t/s",
+        "bound t/s",
+        "of it",
+        "planned B",
         "resident B");
     for (Row row : rows) {
       out.printf(
