@@ -3,11 +3,10 @@ package org.sinklora.h2o;
 import java.util.Arrays;
 import org.sinklora.compute.RowKernels;
 import org.sinklora.compute.Scratch;
-import org.sinklora.sfattn.TileKernels;
 
 /** Attention of one token's query heads over the cached positions of their kv head. */
 final class CacheAttention {
-  private final TileKernels tiles = TileKernels.best();
+  private final CacheKernels kernels = CacheKernels.best();
   private final RowKernels rows = RowKernels.best();
   private final RankRotation rotation;
   private final int dim;
@@ -100,24 +99,7 @@ final class CacheAttention {
         keys = rotated;
         at = 0;
       }
-      for (int g = 0; g < group; g++) {
-        int row = g * stride + slot;
-        Arrays.fill(scores, row, row + KvBlock.PANEL, 0f);
-      }
-      tiles.product(
-          q,
-          qAt,
-          qRow,
-          1,
-          keys,
-          at,
-          KvBlock.PANEL,
-          scores,
-          slot,
-          stride,
-          group,
-          KvBlock.PANEL,
-          dim);
+      kernels.scores(q, qAt, qRow, group, keys, at, dim, scores, slot, stride);
     }
   }
 
@@ -131,20 +113,16 @@ final class CacheAttention {
       KvBlock block = cache.block(slot / blockSlots);
       int panel = slot % blockSlots / KvBlock.PANEL;
       float[] values = block.valuePanel(head, panel, room);
-      tiles.product(
+      kernels.values(
           weights,
           slot,
           stride,
-          1,
+          group,
           values,
           block.valuePanelAt(head, panel),
           valueStride,
-          attended,
-          0,
-          valueStride,
-          group,
-          valueStride,
-          Math.min(KvBlock.PANEL, used - slot));
+          Math.min(KvBlock.PANEL, used - slot),
+          attended);
     }
   }
 }
