@@ -2,7 +2,6 @@ package org.sinklora.h2o;
 
 import java.util.Arrays;
 import org.sinklora.compute.RowKernels;
-import org.sinklora.compute.Scratch;
 
 /** Attention of one token's query heads over the cached positions of their kv head. */
 final class CacheAttention {
@@ -11,6 +10,16 @@ final class CacheAttention {
   private final RankRotation rotation;
   private final int dim;
   private final int group;
+
+  /** A part of the work on one head. */
+  @FunctionalInterface
+  private interface Step {
+    void run(HeadWork work);
+  }
+
+  // Called from one place, so that C2 compiles every step by itself: inlined together they exceed
+  // its node budget, and it boxes vectors.
+  private final Step[] steps = {this::scores, this::softmax, this::values};
 
   /**
    * @param rotation for caches whose keys are stored as they are
@@ -22,12 +31,15 @@ final class CacheAttention {
   }
 
   /**
-   * Attends and adds the probabilities to the positions' scores.
+   * Attends and, where the policy wants it, adds the probabilities to the positions' scores.
    *
-   * @param q rotated queries, those of a group {@code qRow} apart from {@code qAt} on; scaled here
+   * @param cache of the layer, the new token in it
+   * @param q rotated queries, those of the group {@code qRow} apart from {@code qAt} on; scaled
+   *     here
    * @param rope whether the keys are to be rotated by their place
    * @param scored whether probabilities count
    * @param out receives [group, dim] from {@code outAt} on
+   * @param work of the worker
    */
   void attend(
       LayerCache cache,
@@ -39,90 +51,82 @@ final class CacheAttention {
       boolean scored,
       float[] out,
       int outAt,
-      Scratch own) {
-    CacheSlots slots = cache.head(head);
-    int stride = cache.slots();
-    float[] scores = own.floats(ScratchSlots.SCORES, group * stride);
-    scale(q, qAt, qRow);
-    scores(cache, head, q, qAt, qRow, rope, scores, own);
-    int valueStride = cache.block(0).valueStride();
-    float[] attended = own.floats(ScratchSlots.ATTENDED, group * (valueStride + 1));
-    Arrays.fill(attended, 0, group * valueStride, 0f);
-    for (int g = 0; g < group; g++) {
-      float maximum = rows.max(scores, g * stride, slots.used());
-      float sum = rows.expAndSum(scores, g * stride, slots.used(), maximum);
-      attended[group * valueStride + g] = 1 / sum;
-      if (scored) {
-        slots.addScores(scores, g * stride, 1 / sum);
-      }
+      HeadWork work) {
+    work.start(cache, head, group, dim);
+    work.q = q;
+    work.qAt = qAt;
+    work.qRow = qRow;
+    work.rope = rope;
+    work.scored = scored;
+    for (Step step : steps) {
+      step.run(work);
     }
-    values(cache, head, scores, attended, own);
+    int valueStride = cache.block(0).valueStride();
     for (int g = 0; g < group; g++) {
-      float factor = attended[group * valueStride + g];
       for (int c = 0; c < dim; c++) {
-        out[outAt + g * dim + c] = factor * attended[g * valueStride + c];
+        out[outAt + g * dim + c] = work.factors[g] * work.attended[g * valueStride + c];
       }
     }
   }
 
-  private void scale(float[] q, int qAt, int qRow) {
+  private void scores(HeadWork work) {
     float scale = (float) (1 / Math.sqrt(dim));
     for (int g = 0; g < group; g++) {
       for (int c = 0; c < dim; c++) {
-        q[qAt + g * qRow + c] *= scale;
+        work.q[work.qAt + g * work.qRow + c] *= scale;
       }
     }
-  }
-
-  private void scores(
-      LayerCache cache,
-      int head,
-      float[] q,
-      int qAt,
-      int qRow,
-      RopePositions rope,
-      float[] scores,
-      Scratch own) {
-    CacheSlots slots = cache.head(head);
-    int stride = cache.slots();
-    int blockSlots = cache.block(0).slots();
-    float[] room = own.floats(ScratchSlots.KEYS, dim * KvBlock.PANEL);
-    float[] rotated = own.floats(ScratchSlots.ROTATED, dim * KvBlock.PANEL);
+    CacheSlots slots = work.slots();
+    int stride = work.cache.slots();
+    int blockSlots = work.cache.block(0).slots();
     for (int slot = 0; slot < slots.used(); slot += KvBlock.PANEL) {
-      KvBlock block = cache.block(slot / blockSlots);
+      KvBlock block = work.cache.block(slot / blockSlots);
       int panel = slot % blockSlots / KvBlock.PANEL;
-      float[] keys = block.keyPanel(head, panel, room);
-      int at = block.keyPanelAt(head, panel);
-      if (rope == RopePositions.CACHE) {
+      float[] keys = block.keyPanel(work.head, panel, work.keyRoom);
+      int at = block.keyPanelAt(work.head, panel);
+      if (work.rope == RopePositions.CACHE) {
         int inUse = Math.min(KvBlock.PANEL, slots.used() - slot);
-        rotation.apply(keys, at, dim, slots.ranks(), slot, inUse, rotated);
-        keys = rotated;
+        rotation.apply(keys, at, dim, slots.ranks(), slot, inUse, work.rotated);
+        keys = work.rotated;
         at = 0;
       }
-      kernels.scores(q, qAt, qRow, group, keys, at, dim, scores, slot, stride);
+      kernels.scores(work.q, work.qAt, work.qRow, group, keys, at, dim, work.scores, slot, stride);
     }
   }
 
-  private void values(LayerCache cache, int head, float[] weights, float[] attended, Scratch own) {
-    int used = cache.head(head).used();
-    int stride = cache.slots();
-    int blockSlots = cache.block(0).slots();
-    int valueStride = cache.block(0).valueStride();
-    float[] room = own.floats(ScratchSlots.VALUES, valueStride * KvBlock.PANEL);
+  private void softmax(HeadWork work) {
+    CacheSlots slots = work.slots();
+    int stride = work.cache.slots();
+    for (int g = 0; g < group; g++) {
+      float maximum = rows.max(work.scores, g * stride, slots.used());
+      float sum = rows.expAndSum(work.scores, g * stride, slots.used(), maximum);
+      work.factors[g] = 1 / sum;
+      if (work.scored) {
+        slots.addScores(work.scores, g * stride, 1 / sum);
+      }
+    }
+  }
+
+  private void values(HeadWork work) {
+    int used = work.slots().used();
+    int stride = work.cache.slots();
+    int blockSlots = work.cache.block(0).slots();
+    int valueStride = work.cache.block(0).valueStride();
+    Arrays.fill(work.attended, 0, group * valueStride, 0f);
     for (int slot = 0; slot < used; slot += KvBlock.PANEL) {
-      KvBlock block = cache.block(slot / blockSlots);
+      KvBlock block = work.cache.block(slot / blockSlots);
       int panel = slot % blockSlots / KvBlock.PANEL;
-      float[] values = block.valuePanel(head, panel, room);
+      float[] values = block.valuePanel(work.head, panel, work.valueRoom);
       kernels.values(
-          weights,
+          work.scores,
           slot,
           stride,
           group,
           values,
-          block.valuePanelAt(head, panel),
+          block.valuePanelAt(work.head, panel),
           valueStride,
           Math.min(KvBlock.PANEL, used - slot),
-          attended);
+          work.attended);
     }
   }
 }

@@ -18,6 +18,7 @@ final class DecodeAttention implements AttentionStage {
   private final float[] cos;
   private final float[] sin;
   private final Sequence[] sequences;
+  private final HeadWork[] work;
   private int count;
 
   DecodeAttention(
@@ -35,6 +36,8 @@ final class DecodeAttention implements AttentionStage {
     this.cos = new float[maxRows * pairs];
     this.sin = new float[maxRows * pairs];
     this.sequences = new Sequence[maxRows];
+    this.work = new HeadWork[threads];
+    Arrays.setAll(work, i -> new HeadWork());
   }
 
   void clear() {
@@ -60,11 +63,11 @@ final class DecodeAttention implements AttentionStage {
     int items = count * kvHeads;
     int end = (int) ((long) items * (member + 1) / threads);
     for (int item = (int) ((long) items * member / threads); item < end; item++) {
-      head(layer, item / kvHeads, item % kvHeads, own);
+      head(layer, item / kvHeads, item % kvHeads, work[member]);
     }
   }
 
-  private void head(int layer, int row, int head, Scratch own) {
+  private void head(int layer, int row, int head, HeadWork own) {
     Sequence sequence = sequences[row];
     SequenceCache cache = sequence.cache();
     KvCachePolicy policy = cache.policy();

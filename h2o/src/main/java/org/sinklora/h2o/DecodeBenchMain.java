@@ -6,8 +6,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.data.BundledModel;
 import org.sinklora.lora.CausalLm;
@@ -21,31 +19,9 @@ public final class DecodeBenchMain {
   private DecodeBenchMain() {}
 
   public static void main(String[] arguments) throws IOException {
-    Map<String, String> options = options(arguments);
-    String folder = options.get("--model");
-    int threads = Integer.parseInt(options.get("--threads"));
-    List<KvCachePolicy> policies =
-        Arrays.stream(options.get("--kv").split(";", -1)).map(KvCachePolicy::parse).toList();
-    List<Integer> lengths =
-        Stream.of(options.get("--lengths").split(",", -1)).map(Integer::valueOf).toList();
-    try (CpuDevice device = new CpuDevice(threads);
-        CausalLm model =
-            CausalLm.load(folder.isEmpty() ? BundledModel.folder() : Path.of(folder), device)) {
-      DecodeBench bench =
-          new DecodeBench(
-              model,
-              threads,
-              WeightPrecision.valueOf(options.get("--weights").toUpperCase(Locale.ROOT)),
-              CachePrecision.valueOf(options.get("--cache").toUpperCase(Locale.ROOT)),
-              Integer.parseInt(options.get("--sequences")),
-              Integer.parseInt(options.get("--tokens")));
-      DecodeBench.print(bench.run(policies, lengths), System.out);
-    }
-  }
-
-  private static Map<String, String> options(String[] arguments) {
-    Map<String, String> options =
-        new TreeMap<>(
+    CommandOptions options =
+        CommandOptions.parse(
+            arguments,
             Map.of(
                 "--model", "",
                 "--kv", "full;h2o:heavy=0.1,recent=0.1",
@@ -55,14 +31,24 @@ public final class DecodeBenchMain {
                 "--cache", "float32",
                 "--sequences", "1",
                 "--tokens", "500"));
-    for (int i = 0; i < arguments.length; i += 2) {
-      if (!options.containsKey(arguments[i]) || i + 1 == arguments.length) {
-        throw new IllegalArgumentException(
-            "Unknown option, or one without value: %s; known are %s"
-                .formatted(arguments[i], options.keySet()));
-      }
-      options.put(arguments[i], arguments[i + 1]);
+    String folder = options.text("--model");
+    int threads = options.number("--threads");
+    List<KvCachePolicy> policies =
+        Arrays.stream(options.text("--kv").split(";", -1)).map(KvCachePolicy::parse).toList();
+    List<Integer> lengths =
+        Arrays.stream(options.text("--lengths").split(",", -1)).map(Integer::valueOf).toList();
+    try (CpuDevice device = new CpuDevice(threads);
+        CausalLm model =
+            CausalLm.load(folder.isEmpty() ? BundledModel.folder() : Path.of(folder), device)) {
+      DecodeBench bench =
+          new DecodeBench(
+              model,
+              threads,
+              WeightPrecision.valueOf(options.text("--weights").toUpperCase(Locale.ROOT)),
+              CachePrecision.valueOf(options.text("--cache").toUpperCase(Locale.ROOT)),
+              options.number("--sequences"),
+              options.number("--tokens"));
+      DecodeBench.print(bench.run(policies, lengths), System.out);
     }
-    return options;
   }
 }

@@ -1,6 +1,7 @@
 package org.sinklora.h2o;
 
 import java.util.Arrays;
+import java.util.List;
 import org.sinklora.compute.CpuTeam;
 import org.sinklora.compute.RowKernels;
 import org.sinklora.compute.Scratch;
@@ -72,13 +73,42 @@ final class DecoderPass {
     xAt = newXAt;
   }
 
+  /** A part of a layer that a member runs without waiting for the others. */
+  @FunctionalInterface
+  private interface Phase {
+    void run(int layer, AttentionStage attention, int member, Scratch own);
+  }
+
+  // Called from one place, so that C2 compiles every phase by itself: inlined together they exceed
+  // its node budget, and it boxes vectors. A barrier stands behind every inner array.
+  private final Phase[][] phases = {
+    {this::attentionInputs},
+    {DecoderPass::attend},
+    {this::attentionOutput},
+    {this::mlpInputs, this::activate},
+    {this::mlpOutput},
+  };
+
   /** One layer, by one member of the team; ends with a barrier. */
   void layer(int layer, AttentionStage attention, int member, Scratch own) {
-    int rowSize = shape.paddedHidden();
-    int hidden = shape.hidden();
+    for (Phase[] between : phases) {
+      for (Phase phase : between) {
+        phase.run(layer, attention, member, own);
+      }
+      team.barrier();
+    }
+  }
+
+  private static void attend(int layer, AttentionStage attention, int member, Scratch own) {
+    attention.run(layer, member, own);
+  }
+
+  private void attentionInputs(int layer, AttentionStage attention, int member, Scratch own) {
     float[] normed = norm(NormOf.INPUT, layer, x, xAt, own);
-    int inputs = groups.model(0).layers().get(layer).attentionInputs().size();
-    for (int i = 0, at = 0; i < inputs; i++) {
+    List<DecoderLinear> inputs = groups.model(0).layers().get(layer).attentionInputs();
+    int row = shape.qkvSize();
+    int hidden = shape.hidden();
+    for (int i = 0, at = 0; i < inputs.size(); i++) {
       linear(
           LinearOf.ATTENTION_INPUT,
           layer,
@@ -90,17 +120,16 @@ final class DecoderPass {
           0,
           qkv,
           at,
-          shape.qkvSize(),
+          row,
           member,
           own);
-      at +=
-          Matrix.padded(
-              groups.model(0).layers().get(layer).attentionInputs().get(i).weight().out());
+      at += Matrix.padded(inputs.get(i).weight().out());
     }
-    team.barrier();
-    attention.run(layer, member, own);
-    team.barrier();
+  }
+
+  private void attentionOutput(int layer, AttentionStage attention, int member, Scratch own) {
     int heads = shape.attendedSize();
+    int row = shape.paddedHidden();
     linear(
         LinearOf.ATTENTION_OUTPUT,
         layer,
@@ -112,21 +141,27 @@ final class DecoderPass {
         xAt,
         middle,
         0,
-        rowSize,
+        row,
         member,
         own);
-    team.barrier();
+  }
+
+  private void mlpInputs(int layer, AttentionStage attention, int member, Scratch own) {
     boolean parallel = shape.parallelResidual();
-    normed = norm(NormOf.POST_ATTENTION, layer, parallel ? x : middle, parallel ? xAt : 0, own);
+    float[] normed =
+        norm(NormOf.POST_ATTENTION, layer, parallel ? x : middle, parallel ? xAt : 0, own);
+    int hidden = shape.hidden();
     int wide = shape.paddedIntermediate();
     linear(LinearOf.MLP_INPUT, layer, 0, normed, 0, hidden, null, 0, raised, 0, wide, member, own);
     if (up != null) {
       linear(LinearOf.MLP_INPUT, layer, 1, normed, 0, hidden, null, 0, up, 0, wide, member, own);
     }
-    activate(member, own);
-    team.barrier();
-    linear(LinearOf.MLP_OUTPUT, layer, 0, raised, 0, wide, middle, 0, x, xAt, rowSize, member, own);
-    team.barrier();
+  }
+
+  private void mlpOutput(int layer, AttentionStage attention, int member, Scratch own) {
+    int wide = shape.paddedIntermediate();
+    int row = shape.paddedHidden();
+    linear(LinearOf.MLP_OUTPUT, layer, 0, raised, 0, wide, middle, 0, x, xAt, row, member, own);
   }
 
   /** Final normalisation and output head of all rows, into {@link #logits}. */
@@ -242,7 +277,7 @@ final class DecoderPass {
   }
 
   /** The activation of the panels that the member has just computed. */
-  private void activate(int member, Scratch own) {
+  private void activate(int layer, AttentionStage attention, int member, Scratch own) {
     int wide = shape.paddedIntermediate();
     int panels = wide / Matrix.PANEL;
     int first = from(panels, member) * Matrix.PANEL;

@@ -5,18 +5,13 @@ final class ScratchSlots {
   static final int WEIGHTS = 0;
   static final int LOW_RANK = 1;
   static final int NORMED = 2;
-  static final int SCORES = 3;
-  static final int KEYS = 4;
-  static final int VALUES = 5;
-  static final int ROTATED = 6;
-  static final int ATTENDED = 7;
-  static final int TILE_SCORES = 8;
-  static final int TILE_OUT = 9;
-  static final int TILE_MAXIMUM = 10;
-  static final int TILE_SUM = 11;
-  static final int TILE_RESCALE = 12;
-  static final int ACTIVATION = 13;
-  static final int SECOND_ACTIVATION = 14;
+  static final int TILE_SCORES = 3;
+  static final int TILE_OUT = 4;
+  static final int TILE_MAXIMUM = 5;
+  static final int TILE_SUM = 6;
+  static final int TILE_RESCALE = 7;
+  static final int ACTIVATION = 8;
+  static final int SECOND_ACTIVATION = 9;
 
   private ScratchSlots() {}
 }
