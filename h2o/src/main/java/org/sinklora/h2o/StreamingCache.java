@@ -60,10 +60,11 @@ public record StreamingCache(TokenCount sinks, TokenCount recent) implements KvC
     if (slots.alive() <= capacity()) {
       return NONE;
     }
+    int first = sinks.resolve(0);
     int oldest = NONE;
     for (int slot = 0; slot < slots.used(); slot++) {
       int position = slots.position(slot);
-      boolean candidate = position >= sinks.resolve(0) && slots.isAlive(slot);
+      boolean candidate = position >= first && slots.isAlive(slot);
       if (candidate && (oldest == NONE || position < slots.position(oldest))) {
         oldest = slot;
       }

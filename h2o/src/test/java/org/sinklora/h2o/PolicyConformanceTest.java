@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -96,7 +97,7 @@ class PolicyConformanceTest {
             : Math.min(read, policy.capacity());
     assertEquals(expected, slots.alive());
     long distinct =
-        java.util.stream.IntStream.range(0, slots.used())
+        IntStream.range(0, slots.used())
             .filter(slots::isAlive)
             .map(slots::position)
             .filter(position -> position >= 0 && position < read)
