@@ -4,8 +4,9 @@ package org.sinklora.compute;
  * The inner loops of the CPU over heap arrays: runs of {@code n} floats from an offset on. Two
  * implementations, {@link PlainRowKernels} and {@link VectorRowKernels}, one conformance test.
  */
-interface RowKernels {
+public interface RowKernels {
 
+  /** The kernels for this JVM. */
   static RowKernels best() {
     return VectorUnit.isPresent() ? new VectorRowKernels() : new PlainRowKernels();
   }

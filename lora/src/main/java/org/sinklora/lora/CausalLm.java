@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.sinklora.compute.Device;
+import org.sinklora.compute.Tensor;
 import org.sinklora.lora.safetensors.Dtype;
 import org.sinklora.lora.safetensors.ShardedModelWriter;
 
@@ -118,6 +119,29 @@ public final class CausalLm implements AutoCloseable {
   /** Number of weights of the base model. */
   public long parameters() {
     return base.values().stream().mapToLong(parameter -> parameter.value().size()).sum();
+  }
+
+  /**
+   * A parameter under its Hugging Face name, e.g. {@code model.layers.0.self_attn.q_proj.weight}:
+   * the adapter's own copy where it has one, else the base's, the same object for every model over
+   * one base. Null if the model has no such parameter.
+   */
+  public Tensor weight(String name) {
+    Parameter parameter = new ModuleResolver(base, adapter).parameter(name);
+    return parameter == null ? null : parameter.value();
+  }
+
+  /** The output head [vocabulary, hidden]; the embedding where the two are tied. */
+  public Tensor headWeight() {
+    return head.weight().value();
+  }
+
+  /** The adapter's low-rank update of a linear, e.g. {@code lm_head}; null if it has none. */
+  public LowRankUpdate lowRankUpdate(String path) {
+    LoraPair pair = adapter == null ? null : adapter.pair(path);
+    return pair == null
+        ? null
+        : new LowRankUpdate(pair.a().value(), pair.b().value(), pair.scale());
   }
 
   Architecture architecture() {

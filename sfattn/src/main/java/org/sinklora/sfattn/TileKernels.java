@@ -10,7 +10,7 @@ import org.sinklora.compute.VectorUnit;
  * <p>Rows of a score tile are {@link #QUERIES} elements apart. Of its columns the first {@code
  * width} are in use, a multiple of {@link #lanes()}.
  */
-interface TileKernels {
+public interface TileKernels {
   /** Queries of a tile. */
   int QUERIES = 64;
 

@@ -1,7 +1,7 @@
 package org.sinklora.lora.safetensors;
 
 /** Conversions between float32 and the two 16-bit floats; to 16 bits, ties go to the even value. */
-final class FloatBits {
+public final class FloatBits {
   private static final int FLOAT_INFINITY = 0x7f80_0000;
 
   /** The float32 whose value is one half of the smallest positive float16. */
@@ -48,11 +48,13 @@ final class FloatBits {
     return (short) (sign | (int) Math.rint(absolute * 0x1p24));
   }
 
-  static float fromBfloat(short bits) {
+  /** The float32 with these upper 16 bits. */
+  public static float fromBfloat(short bits) {
     return Float.intBitsToFloat(bits << 16);
   }
 
-  static short toBfloat(float value) {
+  /** The nearest bfloat16. */
+  public static short toBfloat(float value) {
     int bits = Float.floatToRawIntBits(value);
     if ((bits & 0x7fff_ffff) > FLOAT_INFINITY) {
       return (short) ((bits >>> 16) | 0x40);

@@ -1,0 +1,161 @@
+package org.sinklora.h2o;
+
+import java.util.List;
+import org.sinklora.data.Tokenizer;
+import org.sinklora.lora.ModelConfig;
+
+/** Turns a request into a sequence whose prompt has been read. */
+final class SequenceStart {
+  private final Generator generator;
+
+  SequenceStart(Generator generator) {
+    this.generator = generator;
+  }
+
+  static GenerationResult failed(String error) {
+    return new GenerationResult(
+        new int[0], "", FinishReason.FAILED, error, List.of(), 0, 0, 0, null);
+  }
+
+  /**
+   * Reads the prompt; the logits of its last token are in row 0 of the decoder. The sequence has
+   * ended if it was cancelled meanwhile.
+   *
+   * @throws IllegalArgumentException if the request cannot be served
+   * @throws CacheLimitException if the cache ends before the prompt
+   */
+  ActiveSequence begin(GenerationRequest request) {
+    DecoderModel model = generator.model(request.adapter());
+    check(request, model.shape().config());
+    PrefixCache.Hit hit = generator.prefixes().find(model, request);
+    Sequence sequence = hit == null ? fresh(request, model) : continued(request, model, hit);
+    int reused = hit == null ? 0 : hit.tokens();
+    Tokenizer tokenizer = generator.tokenizer();
+    ActiveSequence active = new ActiveSequence(request, sequence, reused, tokenizer);
+    boolean complete = hit == null ? prefill(request, sequence) : feedRest(request, sequence);
+    if (!complete) {
+      active.cancel();
+    } else if (generator.prefixes().isEnabled()) {
+      SequenceCache snapshot = sequence.cache().copy(sequence.position(), sequence.position());
+      generator.prefixes().put(model, request, request.prompt(), snapshot);
+    }
+    return active;
+  }
+
+  private void check(GenerationRequest request, ModelConfig config) {
+    int length = request.prompt().length;
+    if (length == 0) {
+      throw new IllegalArgumentException(
+          "The prompt is empty; it needs at least one token, such as the model's BOS");
+    }
+    if (length > generator.maxPromptTokens()) {
+      throw new IllegalArgumentException(
+          "The prompt has %d tokens, the limit is %d; shorten it, or raise maxPromptTokens"
+              .formatted(length, generator.maxPromptTokens()));
+    }
+    for (int token : request.prompt()) {
+      checkToken(token, config, "The prompt holds");
+    }
+    for (int token : request.sampling().logitBias().keySet()) {
+      checkToken(token, config, "A logit bias is given for");
+    }
+    if (!request.stopStrings().isEmpty() && generator.tokenizer() == null) {
+      throw new IllegalArgumentException(
+          "Stop strings need the generator to have a tokenizer; give stop ids instead");
+    }
+  }
+
+  private static void checkToken(int token, ModelConfig config, String what) {
+    if (token < 0 || token >= config.vocabSize()) {
+      throw new IllegalArgumentException(
+          "%s token %d, but the model's vocabulary is [0, %d); does the tokenizer belong to it?"
+              .formatted(what, token, config.vocabSize()));
+    }
+  }
+
+  /** Tokens that go through the model: the last one that is generated does not. */
+  private static long totalTokens(GenerationRequest request) {
+    return request.prompt().length + request.maxTokens() - 1L;
+  }
+
+  private static Sequence fresh(GenerationRequest request, DecoderModel model) {
+    ModelConfig config = model.shape().config();
+    int length = request.prompt().length;
+    KvCachePolicy policy = request.policy().resolve(length);
+    long total = totalTokens(request);
+    int limit = limit(policy, config);
+    if (length > limit) {
+      throw limitReached(length, limit);
+    }
+    CachePlan plan =
+        CachePlan.of(
+            config, policy, request.precision(), request.rope(), length, Math.min(total, limit));
+    return new Sequence(model, allocate(plan, policy, request), limit);
+  }
+
+  private static SequenceCache allocate(
+      CachePlan plan, KvCachePolicy policy, GenerationRequest request) {
+    try {
+      return new SequenceCache(plan, policy, request.rope());
+    } catch (OutOfMemoryError e) {
+      throw new CacheLimitException(
+          "A KV cache of %s takes %,d bytes, which the heap of %,d bytes has no room for; take a smaller budget, %s, or a larger -Xmx"
+              .formatted(
+                  request.policy(),
+                  plan.bytes(),
+                  Runtime.getRuntime().maxMemory(),
+                  "cache precision bfloat16 or int8"));
+    }
+  }
+
+  private static int limit(KvCachePolicy policy, ModelConfig config) {
+    if (policy instanceof FullCache full) {
+      return full.limit() == FullCache.MODEL_LIMIT ? config.maxPositionEmbeddings() : full.limit();
+    }
+    return Integer.MAX_VALUE;
+  }
+
+  static CacheLimitException limitReached(int tokens, int limit) {
+    return new CacheLimitException(
+        "Token %d exceeds the full cache's limit of %d tokens; set full:limit=N, or take h2o or streaming, which have none"
+            .formatted(tokens, limit));
+  }
+
+  private boolean prefill(GenerationRequest request, Sequence sequence) {
+    return generator.decoder().prefill(sequence, request.prompt(), request.cancelled());
+  }
+
+  private static Sequence continued(
+      GenerationRequest request, DecoderModel model, PrefixCache.Hit hit) {
+    int limit = limit(hit.cache().policy(), model.shape().config());
+    if (request.prompt().length > limit) {
+      throw limitReached(request.prompt().length, limit);
+    }
+    long total = Math.min(totalTokens(request), limit);
+    Sequence sequence = new Sequence(model, hit.cache().copy(hit.tokens(), total), limit);
+    sequence.advance(hit.tokens());
+    return sequence;
+  }
+
+  /** The rest of a prompt goes through the cache token by token, as its policy is defined. */
+  private boolean feedRest(GenerationRequest request, Sequence sequence) {
+    Sequence[] one = {sequence};
+    while (sequence.position() < request.prompt().length) {
+      if (request.cancelled().getAsBoolean()) {
+        return false;
+      }
+      sequence.feed(request.prompt()[sequence.position()]);
+      sequence.reserve();
+      generator.decoder().step(one, 1);
+    }
+    return true;
+  }
+
+  /** Keeps the cache of a sequence that has ended, for prompts that continue its text. */
+  void keep(ActiveSequence ended) {
+    if (!ended.failed() && generator.prefixes().isEnabled()) {
+      Sequence sequence = ended.sequence();
+      generator.prefixes().put(sequence.model(), ended.request(), ended.read(), sequence.cache());
+    }
+  }
+}
