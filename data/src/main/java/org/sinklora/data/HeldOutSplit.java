@@ -1,5 +1,6 @@
 package org.sinklora.data;
 
+import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
@@ -9,7 +10,7 @@ import java.nio.charset.StandardCharsets;
  *
  * @param share of the documents that is held out, in [0, 1]
  */
-public record HeldOutSplit(double share) {
+public record HeldOutSplit(double share) implements Serializable {
   public HeldOutSplit {
     if (!(share >= 0 && share <= 1)) {
       throw new IllegalArgumentException(
