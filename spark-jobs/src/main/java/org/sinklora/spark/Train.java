@@ -24,7 +24,7 @@ import picocli.CommandLine.Mixin;
 public final class Train implements Callable<Integer> {
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
   @Mixin private CommonOptions.Model model;
-  @Mixin private TrainTarget target;
+  @Mixin private TrainTargetOptions targetOptions;
   @Mixin private TrainOptions options;
   @Mixin private CommonOptions common;
 
@@ -37,7 +37,7 @@ public final class Train implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    target.check();
+    TrainTarget target = targetOptions.resolve();
     ModelSource plain = ModelSource.of(model.location(), new Configuration());
     TrainSettings settings = options.resolve(model.location(), plain.config());
     settings.trainingConfig();

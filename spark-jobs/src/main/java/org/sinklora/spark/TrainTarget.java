@@ -1,58 +1,33 @@
 package org.sinklora.spark;
 
 import org.apache.hadoop.fs.Path;
-import picocli.CommandLine.Option;
 
-/** The options of training that do not change its result. */
-final class TrainTarget {
-  @Option(
-      names = "--data",
-      paramLabel = "FOLDER",
-      required = true,
-      description = "Data set that 'prepare' wrote.")
-  private String data;
+/**
+ * What of a run does not change its result; see the options of {@link TrainTargetOptions}.
+ *
+ * @param data prepared data set
+ * @param folder receives adapter, checkpoints and metrics
+ * @param overwrite whether an earlier run in the folder is replaced
+ * @param resume whether an earlier run in the folder goes on
+ * @param checkpointEvery steps from one checkpoint to the next
+ * @param keepCheckpoints how many of them stay
+ * @param partitions tasks of a step; 0 to choose
+ * @param threads threads of a task; 0 to choose
+ */
+record TrainTarget(
+    String data,
+    Path folder,
+    boolean overwrite,
+    boolean resume,
+    int checkpointEvery,
+    int keepCheckpoints,
+    int partitions,
+    int threads) {
 
-  @Option(
-      names = "--output",
-      paramLabel = "FOLDER",
-      required = true,
-      description = "Receives adapter/, checkpoints/ and metrics.jsonl.")
-  private String output;
-
-  @Option(names = "--overwrite", description = "Replace the output folder.")
-  private boolean overwrite;
-
-  @Option(names = "--resume", description = "Go on from the newest checkpoint in --output.")
-  private boolean resume;
-
-  @Option(
-      names = "--checkpoint-every",
-      defaultValue = "50",
-      paramLabel = "STEPS",
-      description = "Steps from one checkpoint to the next. Default: ${DEFAULT-VALUE}.")
-  private int checkpointEvery;
-
-  @Option(
-      names = "--keep-checkpoints",
-      defaultValue = "2",
-      description = "How many of them stay. Default: ${DEFAULT-VALUE}.")
-  private int keepCheckpoints;
-
-  @Option(
-      names = "--partitions",
-      defaultValue = "0",
-      description = "Tasks of a step. Default: as many as cores or sequences.")
-  private int partitions;
-
-  @Option(
-      names = "--threads-per-task",
-      defaultValue = "0",
-      paramLabel = "THREADS",
-      description = "Default: the cores shared out among the tasks.")
-  private int threads;
-
-  /** Refuses what makes no sense. */
-  void check() {
+  /**
+   * @throws UserException if the values make no sense
+   */
+  TrainTarget {
     if (resume && overwrite) {
       throw new UserException(
           "--resume goes on with the output folder, --overwrite replaces it: choose one");
@@ -69,47 +44,15 @@ final class TrainTarget {
     }
   }
 
-  String data() {
-    return data;
-  }
-
-  Path folder() {
-    return new Path(output);
-  }
-
   Path adapter() {
-    return new Path(output, "adapter");
+    return new Path(folder, "adapter");
   }
 
   Path checkpoints() {
-    return new Path(output, "checkpoints");
+    return new Path(folder, "checkpoints");
   }
 
   Path metrics() {
-    return new Path(output, "metrics.jsonl");
-  }
-
-  boolean overwrite() {
-    return overwrite;
-  }
-
-  boolean resume() {
-    return resume;
-  }
-
-  int checkpointEvery() {
-    return checkpointEvery;
-  }
-
-  int keepCheckpoints() {
-    return keepCheckpoints;
-  }
-
-  int partitions() {
-    return partitions;
-  }
-
-  int threads() {
-    return threads;
+    return new Path(folder, "metrics.jsonl");
   }
 }
