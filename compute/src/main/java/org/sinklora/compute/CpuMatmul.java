@@ -7,6 +7,7 @@ import static org.bytedeco.openblas.global.openblas.cblas_sgemm;
 import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_threads;
 
 import java.util.Arrays;
+import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * Matrix products by OpenBLAS, called on the tensors' memory.
@@ -23,6 +24,8 @@ final class CpuMatmul {
 
   CpuMatmul(CpuWorkers workers) {
     this.workers = workers;
+    // ND4J sets the number of BLAS threads when it is loaded: load it first, or it undoes ours.
+    Nd4j.getBackend();
     blas_set_num_threads(1);
   }
 
