@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.sinklora.compute.Device;
+import org.sinklora.lora.safetensors.Dtype;
 import org.sinklora.lora.safetensors.ShardedModelWriter;
 
 /**
@@ -94,10 +95,19 @@ public final class CausalLm implements AutoCloseable {
    * @throws IllegalStateException if there is no adapter
    */
   public void saveMerged(Path target) throws IOException {
+    saveMerged(target, null);
+  }
+
+  /**
+   * The same in another type.
+   *
+   * @param dtype F32, F16 or BF16; null for the base's own, tensor by tensor
+   */
+  public void saveMerged(Path target, Dtype dtype) throws IOException {
     if (adapter == null) {
       throw new IllegalStateException("There is no adapter to merge into " + folder);
     }
-    MergedModel.write(this, target, ShardedModelWriter.DEFAULT_SHARD_BYTES);
+    MergedModel.write(this, target, dtype, ShardedModelWriter.DEFAULT_SHARD_BYTES);
   }
 
   /** Where the base model was read from. */

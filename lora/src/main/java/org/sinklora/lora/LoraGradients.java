@@ -33,6 +33,7 @@ public final class LoraGradients implements AutoCloseable {
     this.config = config;
     adapter.parameters().forEach(parameter -> parameter.requireGradient(device));
     this.pass = new ModelPass(model, config.gradientCheckpointing());
+    clear();
   }
 
   /**

@@ -37,8 +37,14 @@ public final class LoraTrainer implements AutoCloseable {
               .formatted(optimizer.step() + 1));
     }
     double loss = 0;
-    for (TokenBatch batch : batches) {
-      loss += accumulate(batch, predictions);
+    try {
+      for (TokenBatch batch : batches) {
+        loss += accumulate(batch, predictions);
+      }
+    } catch (RuntimeException | Error e) {
+      // A batch that could not be used must not leave its share to the next step.
+      gradients.clear();
+      throw e;
     }
     return update(loss / predictions, predictions);
   }

@@ -6,10 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.Loader;
-import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.openblas.global.openblas;
 import org.sinklora.compute.CpuDevice;
+import org.sinklora.compute.NativeSupport;
 import org.sinklora.compute.VectorUnit;
 import org.sinklora.data.BundledModel;
 import org.sinklora.data.Tokenizer;
@@ -52,7 +50,7 @@ record Finding(String subject, String found, String use, boolean sound, boolean 
     return new Finding(
         "memory",
         "machine %,d MiB, Java heap up to %,d MiB, arrays outside it up to %,d MiB"
-            .formatted(machine >> 20, heap >> 20, Pointer.maxBytes() >> 20),
+            .formatted(machine >> 20, heap >> 20, NativeSupport.largestArrayBytes() >> 20),
         enough
             ? "weights and activations lie outside the heap; -Xmx sets both limits"
             : "give Java 1 GiB or more with -Xmx",
@@ -84,7 +82,7 @@ record Finding(String subject, String found, String use, boolean sound, boolean 
     try {
       return new Finding(
           "blas",
-          "OpenBLAS, " + Path.of(Loader.load(openblas.class)).getFileName(),
+          "OpenBLAS, " + NativeSupport.loadBlas(),
           "matrix products, one thread a call; each task shares them out among its threads",
           true,
           true);

@@ -4,7 +4,7 @@ import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.api.java.function.Function2;
 import org.apache.spark.broadcast.Broadcast;
-import org.bytedeco.javacpp.Pointer;
+import org.sinklora.compute.NativeSupport;
 
 /** A task of a training round: the summed gradient of one partition's sequences. */
 final class GradientTask implements Function2<Integer, Iterator<Sequence>, Iterator<GradientSum>> {
@@ -39,7 +39,7 @@ final class GradientTask implements Function2<Integer, Iterator<Sequence>, Itera
             loss += worker.accumulate(step, sequences.next().batch(), predictions);
           }
           GradientSum sum =
-              new GradientSum(partition, worker.gradients(), loss, Pointer.physicalBytes());
+              new GradientSum(partition, worker.gradients(), loss, NativeSupport.processBytes());
           return List.of(sum).iterator();
         });
   }

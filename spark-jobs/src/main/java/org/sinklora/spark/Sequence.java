@@ -27,6 +27,7 @@ record Sequence(long number, int[] tokens, int boundary) implements Serializable
       pieces.add(Arrays.copyOfRange(tokens, start, start + length));
       start += length;
     }
-    return TokenBatch.of(pieces, number);
+    // Every piece of the run has a number of its own, which decides its dropout.
+    return TokenBatch.of(pieces, number * tokens.length);
   }
 }

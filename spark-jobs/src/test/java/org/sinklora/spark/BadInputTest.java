@@ -62,8 +62,7 @@ class BadInputTest {
     Path text = Files.writeString(folder.resolve("text.txt"), "some text ".repeat(100));
     fails(prepare(text), "exists and is not empty", "--overwrite");
     fails(prepare(text, "--overwrite"), "was not written by this command");
-    fails(
-        Cli.run(SampleData.train(output)), "exists and is not empty", "--overwrite");
+    fails(Cli.run(SampleData.train(output)), "exists and is not empty", "--overwrite");
     assertEquals("text", Files.readString(precious));
   }
 
@@ -79,8 +78,7 @@ class BadInputTest {
         "choose a shorter context");
     assertFalse(Files.exists(folder.resolve("run")));
     fails(
-        Cli.run(
-            "eval", "perplexity", "--data", SampleData.folder(), "--lengths", "200000"),
+        Cli.run("eval", "perplexity", "--data", SampleData.folder(), "--lengths", "200000"),
         "No document has 200,000 tokens",
         "--lengths");
   }
@@ -132,8 +130,7 @@ class BadInputTest {
             .parquet(data.resolve(split.folder()).toString());
       }
     }
-    Files.copy(
-        SampleData.folder().resolve(DataSetInfo.FILE), data.resolve(DataSetInfo.FILE));
+    Files.copy(SampleData.folder().resolve(DataSetInfo.FILE), data.resolve(DataSetInfo.FILE));
     fails(
         Cli.run(SampleData.train(folder.resolve("run"), "--data", data)),
         "holds id",

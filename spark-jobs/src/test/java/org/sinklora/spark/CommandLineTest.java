@@ -33,17 +33,17 @@ class CommandLineTest {
     assertUsage(Cli.run(), "Which command?");
     assertUsage(Cli.run("trian"), "trian");
     assertUsage(Cli.run("eval"), "Which evaluation?");
-    assertUsage(Cli.run("train", "--data", "x"), "--output");
-    assertUsage(Cli.run("train", "--no-such-option"), "--no-such-option");
+    assertUsage(Cli.run("train", "--data", "x"), "'--output=FOLDER'");
+    assertUsage(
+        Cli.run("train", "--data", "x", "--output", "y", "--no-such-option"), "--no-such-option");
     assertUsage(
         Cli.run("train", "--data", "x", "--output", "y", "--rank", "eight"), "'eight' is not");
-    assertUsage(
-        Cli.run("export", "--adapter", "x", "--format", "gguf", "--output", "y"), "gguf");
+    assertUsage(Cli.run("export", "--adapter", "x", "--format", "gguf", "--output", "y"), "gguf");
   }
 
   private static void assertUsage(Cli cli, String said) {
     assertEquals(2, cli.code(), cli.err());
-    assertTrue(cli.err().contains(said), cli.err());
+    assertTrue(cli.err().contains(said), said + " in: " + cli.err());
     assertTrue(cli.err().contains("--help"), cli.err());
   }
 
@@ -107,8 +107,17 @@ class CommandLineTest {
     Cli.succeed(
         SampleData.with(
             new Object[] {
-              "train", "--config", config, "--data", SampleData.folder(), "--output", output,
-              "--json", json, "--master", "local[1]"
+              "train",
+              "--config",
+              config,
+              "--data",
+              SampleData.folder(),
+              "--output",
+              output,
+              "--json",
+              json,
+              "--master",
+              "local[1]"
             },
             more));
     JsonNode settings = JSON.readTree(json.toFile()).path("settings");

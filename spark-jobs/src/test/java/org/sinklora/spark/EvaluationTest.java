@@ -36,8 +36,7 @@ class EvaluationTest {
     Path run = folder.resolve("run");
     Cli.succeed(SampleData.train(run));
     Path adapter = run.resolve("adapter");
-    JsonNode result =
-        evaluate("--adapter", adapter, "--lengths", "128,640", "--documents", "4");
+    JsonNode result = evaluate("--adapter", adapter, "--lengths", "128,640", "--documents", "4");
     assertTrue(result.path("protocol").asText().startsWith("documents"), result.toString());
     assertEquals(2, result.path("perplexity").size());
 
@@ -48,8 +47,7 @@ class EvaluationTest {
       int length = one.path("context").asInt();
       Perplexity expected = single(adapter, length, 4);
       assertEquals(expected.value(), one.path("value").asDouble(), 1e-5 * expected.value());
-      assertEquals(
-          expected.standardError(), one.path("standard_error").asDouble(), 1e-6);
+      assertEquals(expected.standardError(), one.path("standard_error").asDouble(), 1e-6);
       assertEquals(4, one.path("windows").asInt());
       assertEquals(4 * (length - 1), one.path("predictions").asInt());
       // The merged weights are rounded to the base's bfloat16.
@@ -67,9 +65,7 @@ class EvaluationTest {
     Path json = folder.resolve("eval.json");
     Cli.succeed(
         SampleData.with(
-            new Object[] {
-              "eval", "perplexity", "--data", SampleData.folder(), "--json", json
-            },
+            new Object[] {"eval", "perplexity", "--data", SampleData.folder(), "--json", json},
             options));
     return JSON.readTree(json.toFile());
   }
@@ -98,8 +94,7 @@ class EvaluationTest {
 
   private Path export(Path adapter, String format, String name) {
     Path output = folder.resolve(name);
-    Cli.succeed(
-        "export", "--adapter", adapter, "--format", format, "--output", output);
+    Cli.succeed("export", "--adapter", adapter, "--format", format, "--output", output);
     return output;
   }
 
@@ -117,8 +112,7 @@ class EvaluationTest {
 
   private void loraIsRefused(Path adapter) {
     Path output = folder.resolve("lora");
-    Cli lossy =
-        Cli.run("export", "--adapter", adapter, "--format", "lora", "--output", output);
+    Cli lossy = Cli.run("export", "--adapter", adapter, "--format", "lora", "--output", output);
     assertEquals(1, lossy.code());
     assertTrue(lossy.err().contains("--allow-lossy"), lossy.err());
     Cli.succeed(

@@ -31,8 +31,7 @@ class PrepareTest {
   private Path prepare(String name, Path input, Object... more) {
     Path output = folder.resolve(name);
     Cli.succeed(
-        SampleData.with(
-            new Object[] {"prepare", "--input", input, "--output", output}, more));
+        SampleData.with(new Object[] {"prepare", "--input", input, "--output", output}, more));
     return output;
   }
 
@@ -79,8 +78,10 @@ class PrepareTest {
     Path inputs = Files.createDirectory(folder.resolve("inputs"));
     Files.writeString(inputs.resolve("plain.txt"), "a plain text\r\n");
     Files.writeString(
-        inputs.resolve("lines.jsonl"), "{\"text\": \"the first line\"}\n\n{\"text\": \"second\"}\n");
-    String source = "class Source {}\n" + "// a comment of some length, again and again\n".repeat(40);
+        inputs.resolve("lines.jsonl"),
+        "{\"text\": \"the first line\"}\n\n{\"text\": \"second\"}\n");
+    String source =
+        "class Source {}\n" + "// a comment of some length, again and again\n".repeat(40);
     try (OutputStream out = Files.newOutputStream(inputs.resolve("some-sources.jar"));
         ZipOutputStream jar = new ZipOutputStream(out)) {
       jar.putNextEntry(new ZipEntry("org/Source.java"));
@@ -108,11 +109,17 @@ class PrepareTest {
 
   @Test
   void packedSequencesHoldEveryDocumentOnce() throws IOException {
-    Path whole =
-        prepare("whole", SampleData.SOURCES, "--extensions", ".java", "--held-out", "0");
+    Path whole = prepare("whole", SampleData.SOURCES, "--extensions", ".java", "--held-out", "0");
     Path packed =
         prepare(
-            "packed", SampleData.SOURCES, "--extensions", ".java", "--held-out", "0", "--pack", 300);
+            "packed",
+            SampleData.SOURCES,
+            "--extensions",
+            ".java",
+            "--held-out",
+            "0",
+            "--pack",
+            300);
     List<Integer> expected = new ArrayList<>();
     rows(whole, Split.TRAIN).forEach(row -> expected.addAll(row.subList(1, row.size())));
     List<Integer> found = new ArrayList<>();
@@ -130,7 +137,6 @@ class PrepareTest {
     assertTrue(expected.size() - found.size() < 300);
     assertEquals(expected.subList(0, found.size()), found);
     Cli.succeed(
-        SampleData.train(
-            folder.resolve("run"), "--data", packed, "--context", 300, "--steps", 2));
+        SampleData.train(folder.resolve("run"), "--data", packed, "--context", 300, "--steps", 2));
   }
 }

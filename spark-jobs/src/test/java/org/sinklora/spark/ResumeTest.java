@@ -56,7 +56,8 @@ class ResumeTest {
               .toList());
     }
 
-    Cli another = Cli.run(SampleData.with(SampleData.train(killed, SETTINGS), "--resume", "--rank", "4"));
+    Cli another =
+        Cli.run(SampleData.with(SampleData.train(killed, SETTINGS), "--resume", "--rank", "4"));
     assertEquals(1, another.code());
     assertTrue(another.err().contains("checkpoint of another run"), another.err());
     assertTrue(another.err().contains("settings.lora.rank = 8"), another.err());

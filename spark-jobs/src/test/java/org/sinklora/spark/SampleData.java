@@ -49,8 +49,7 @@ final class SampleData {
     options.put("--steps", 4);
     options.put("--warmup-steps", 2);
     options.put("--learning-rate", 3e-3);
-    options.put(
-        "--modules-to-save", "embed_tokens,norm,input_layernorm,post_attention_layernorm");
+    options.put("--modules-to-save", "embed_tokens,norm,input_layernorm,post_attention_layernorm");
     for (int i = 0; i < more.length; i += 2) {
       options.put(more[i], more[i + 1]);
     }

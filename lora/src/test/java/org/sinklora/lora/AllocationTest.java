@@ -1,0 +1,62 @@
+package org.sinklora.lora;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.SplittableRandom;
+import org.bytedeco.javacpp.Pointer;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.sinklora.compute.CpuDevice;
+
+/** A training step works in the memory that the first one allocated. */
+class AllocationTest {
+  @TempDir Path temp;
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void laterStepsReuseTheirActivations(boolean checkpointing) throws IOException {
+    TinyModel tiny = TinyModel.llama("\"hidden_size\": 64");
+    TrainingConfig settings =
+        TrainingConfig.builder(1000)
+            .optAttention(TrainingRun.SF)
+            .optGradientCheckpointing(checkpointing)
+            .build();
+    LoraConfig config =
+        Variant.settings().setTargetModules(ModuleSelector.allLinear()).optDropout(0.1).build();
+    // One thread, so that all work is done, and counted, in this one.
+    try (CpuDevice device = new CpuDevice(1);
+        CausalLm base = CausalLm.load(tiny.writeTo(temp), device);
+        LoraAdapter adapter = LoraAdapter.create(base, config, 1);
+        LoraTrainer trainer = new LoraTrainer(base.withAdapter(adapter), settings)) {
+      TokenBatch batch = TokenBatch.of(TrainingRun.document(new SplittableRandom(1), 256));
+      trainer.step(batch);
+      long activations = trainer.activationBytes();
+      long bytes = bytesOfAStep(trainer, batch);
+      // Before the just-in-time compiler is done with them, kernels of the Vector API allocate the
+      // vectors they work on, and a few go on doing so; activations would be far more.
+      for (int i = 0; i < 600 && bytes > activations / 3; i++) {
+        bytes = bytesOfAStep(trainer, batch);
+      }
+      assertTrue(bytes <= activations / 3, bytes + " bytes a step, activations " + activations);
+      long nativeBytes = Pointer.totalBytes();
+      for (int i = 0; i < 20; i++) {
+        trainer.step(batch);
+      }
+      assertEquals(activations, trainer.activationBytes());
+      assertTrue(Pointer.totalBytes() <= nativeBytes, "native memory grows");
+    }
+  }
+
+  private static long bytesOfAStep(LoraTrainer trainer, TokenBatch batch) {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long before = threads.getCurrentThreadAllocatedBytes();
+    trainer.step(batch);
+    return threads.getCurrentThreadAllocatedBytes() - before;
+  }
+}
