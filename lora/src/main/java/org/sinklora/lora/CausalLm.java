@@ -76,6 +76,19 @@ public final class CausalLm implements AutoCloseable {
   }
 
   /**
+   * This base model, computed by another device of the same memory: threads that each have a device
+   * of their own share the weights. Closing the result frees nothing.
+   *
+   * @throws IllegalStateException if there is an adapter, whose memory is not to be shared
+   */
+  public CausalLm on(Device other) {
+    if (adapter != null) {
+      throw new IllegalStateException("Only a base model can be shared, not one with an adapter");
+    }
+    return new CausalLm(folder, config, other, base, null);
+  }
+
+  /**
    * Writes the model with its adapter merged into the weights: a full Hugging Face folder in the
    * base's own types, sharded at 5 GB, with the tokenizer and this model's configuration.
    *

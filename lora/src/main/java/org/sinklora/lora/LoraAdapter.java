@@ -236,6 +236,25 @@ public final class LoraAdapter implements AutoCloseable {
     return wrapped ? PeftNames.wrappedBias(path) : PeftNames.of(name);
   }
 
+  /** A copy of every trained value, in a fixed order. */
+  public float[] values() {
+    return FlatParameters.read(device, valueTensors());
+  }
+
+  /**
+   * Sets every trained value.
+   *
+   * @param values in the order of {@link #values()}
+   * @throws IllegalArgumentException if they are those of another adapter
+   */
+  public void setValues(float[] values) {
+    FlatParameters.write(device, values, valueTensors());
+  }
+
+  private List<Tensor> valueTensors() {
+    return parameters().stream().map(Parameter::value).toList();
+  }
+
   /** Number of trained values. */
   public long size() {
     return parameters().stream().mapToLong(parameter -> parameter.value().size()).sum();
