@@ -104,6 +104,19 @@ public final class Generator implements AutoCloseable {
     return List.copyOf(adapters.keySet());
   }
 
+  /** Bytes that the KV cache of a request will take once all its tokens are there. */
+  public long plannedCacheBytes(GenerationRequest request) {
+    int prompt = request.prompt().length;
+    return CachePlan.of(
+            base.config(),
+            request.policy().resolve(prompt),
+            request.precision(),
+            request.rope(),
+            prompt,
+            SequenceStart.totalTokens(request))
+        .bytes();
+  }
+
   /** Bytes of the packed base weights. */
   public long weightBytes() {
     return store.bytes();

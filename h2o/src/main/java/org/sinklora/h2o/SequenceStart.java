@@ -74,7 +74,7 @@ final class SequenceStart {
   }
 
   /** Tokens that go through the model: the last one that is generated does not. */
-  private static long totalTokens(GenerationRequest request) {
+  static long totalTokens(GenerationRequest request) {
     return request.prompt().length + request.maxTokens() - 1L;
   }
 

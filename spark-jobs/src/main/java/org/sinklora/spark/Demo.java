@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -12,7 +13,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** The whole way on a small example: prepare, train, export, evaluate. */
+/** The whole way on a small example: prepare, train, evaluate, export, generate. */
 @Command(
     name = "demo",
     mixinStandardHelpOptions = true,
@@ -111,6 +112,14 @@ public final class Demo implements Callable<Integer> {
                     row.path("name").asText(),
                     row.path("context").asInt(),
                     row.path("value").asDouble()));
+    JsonNode generation = result.path("generation");
+    out.printf(
+        "%nGenerated %d tokens after %,d with %s: the cache took %,d bytes where full takes %,d.%n",
+        generation.path("tokens").asInt(),
+        generation.path("promptTokens").asInt(),
+        generation.path("policy").asText(),
+        generation.path("cacheBytes").asLong(),
+        generation.path("fullCacheBytes").asLong());
     out.printf(
         "%nAdapter: %s%nTime: %.0f s%n",
         result.path("adapter").asText(), result.path("seconds").path("total").asDouble());

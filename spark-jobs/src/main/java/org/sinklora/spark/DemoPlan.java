@@ -19,6 +19,12 @@ record DemoPlan(
   /** Shorter source files have no window of 4,096 tokens; 3 characters make a token. */
   static final int TRAIN_CHARACTERS = 14_000;
 
+  /** What the cache of the demo's generation keeps. */
+  static final String CACHE_POLICY = "h2o:heavy=0.1,recent=0.1";
+
+  /** Tokens that the demo generates. */
+  static final int GENERATED_TOKENS = 64;
+
   private static final double LEARNING_RATE = 3e-3;
   private static final int WARMUP_STEPS = 10;
 

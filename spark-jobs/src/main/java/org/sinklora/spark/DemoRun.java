@@ -5,15 +5,24 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 import org.sinklora.data.BundledModel;
 import org.sinklora.data.HeldOutSplit;
+import org.sinklora.data.SourceJar;
 import org.sinklora.data.TokenDocuments;
 import org.sinklora.data.Tokenizer;
+import org.sinklora.h2o.CachePrecision;
+import org.sinklora.h2o.GenerationRequest;
+import org.sinklora.h2o.GenerationResult;
+import org.sinklora.h2o.KvCachePolicy;
+import org.sinklora.h2o.WeightPrecision;
 import org.sinklora.lora.Perplexity;
 
 /** Runs the demo, step by step as the commands would. */
@@ -88,11 +97,58 @@ final class DemoRun {
                 new Export.Request(adapter, null, Export.Format.PEFT, exported, false),
                 true,
                 hadoop));
+    result.set(
+        "generation",
+        timed(
+            "generate",
+            "Continuing a held-out file from a cache that keeps a fifth of it",
+            () -> generate(extended, adapter)));
     result.put("protocol", evaluation.describe());
     result.put("adapter", exported);
     seconds.put("total", (System.nanoTime() - start) / 1e9);
     result.set("seconds", seconds);
     return result;
+  }
+
+  /** Continues the first held-out document with all but the answer of its context as prompt. */
+  private ObjectNode generate(ModelSource model, String adapter) throws IOException {
+    int threads = Runtime.getRuntime().availableProcessors();
+    String heldOut = plan.corpus().resolve("heldout").toString();
+    try (TextGeneration generation =
+        TextGeneration.open(model, adapter, WeightPrecision.FLOAT32, threads, hadoop)) {
+      int[] prompt =
+          Arrays.copyOf(
+              generation.prompt(firstText(heldOut)), plan.context() - DemoPlan.GENERATED_TOKENS);
+      GenerationRequest request =
+          generation
+              .request(prompt)
+              .optPolicy(KvCachePolicy.parse(DemoPlan.CACHE_POLICY))
+              .optMaxTokens(DemoPlan.GENERATED_TOKENS)
+              .build();
+      GenerationResult generated = generation.run(request);
+      return new JsonMapper()
+          .createObjectNode()
+          .put("policy", DemoPlan.CACHE_POLICY)
+          .put("promptTokens", prompt.length)
+          .put("tokens", generated.tokens().length)
+          .put("cacheBytes", generated.cacheResidentBytes())
+          .put(
+              "fullCacheBytes",
+              generation.fullCacheBytes(prompt, generated.tokens().length, CachePrecision.FLOAT32))
+          .put("text", generated.text());
+    }
+  }
+
+  private String firstText(String folder) throws IOException {
+    try (Stream<java.nio.file.Path> jars = Files.list(java.nio.file.Path.of(folder))) {
+      java.nio.file.Path jar =
+          jars.filter(file -> file.toString().endsWith(".jar")).sorted().findFirst().orElseThrow();
+      return SourceJar.read(jar).stream()
+          .filter(document -> document.characters() >= TokenDocuments.HELD_OUT_CHARACTERS)
+          .findFirst()
+          .orElseThrow(() -> new UserException("No text of " + jar + " is long enough to continue"))
+          .text();
+    }
   }
 
   private DataSetInfo prepare(

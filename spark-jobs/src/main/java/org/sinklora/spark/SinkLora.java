@@ -18,6 +18,7 @@ import picocli.CommandLine.Command;
       Train.class,
       Eval.class,
       Export.class,
+      Generate.class,
       Doctor.class,
       CommandLine.HelpCommand.class
     },
@@ -27,6 +28,7 @@ import picocli.CommandLine.Command;
       "  sinklora prepare --input texts/ --output data/",
       "  sinklora train --data data/ --context 4096 --output run/",
       "  sinklora eval perplexity --data data/ --adapter run/adapter --lengths 512,4096",
+      "  sinklora generate --adapter run/adapter --kv h2o:heavy=0.1,recent=0.1 --prompt-file a.txt",
       "  sinklora COMMAND --help"
     })
 public final class SinkLora implements Runnable {
