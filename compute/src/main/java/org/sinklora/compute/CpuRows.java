@@ -71,6 +71,12 @@ final class CpuRows {
     return Math.toIntExact(x.size() / x.dim(-1));
   }
 
+  private static float value(CpuTensor x, int index, Scratch scratch) {
+    float[] one = scratch.floats(3, 1);
+    x.read(index, one, 0, 1);
+    return one[0];
+  }
+
   private static float[] whole(CpuTensor x, int columns) {
     if (x.size() != columns) {
       throw new IllegalArgumentException(
@@ -137,7 +143,6 @@ final class CpuRows {
       CpuTensor dWeight) {
     int c = columns(x);
     float[] w = whole(weight, c);
-    float[] r = inverseRms.toArray();
     int sumsPerBlock = dWeight == null ? 0 : c;
     float[] sums =
         forEachRow(
@@ -150,7 +155,7 @@ final class CpuRows {
               dY.read((long) row * c, d, 0, c);
               x.read((long) row * c, n, 0, c);
               dX.read((long) row * c, out, 0, c);
-              float inverse = r[row];
+              float inverse = value(inverseRms, row, scratch);
               for (int i = 0; i < c; i++) {
                 n[i] *= inverse;
               }
@@ -214,8 +219,6 @@ final class CpuRows {
       CpuTensor dBias) {
     int c = columns(x);
     float[] w = whole(weight, c);
-    float[] m = mean.toArray();
-    float[] r = inverseDeviation.toArray();
     int sumsPerBlock = dWeight == null && dBias == null ? 0 : 2 * c;
     float[] sums =
         forEachRow(
@@ -228,8 +231,8 @@ final class CpuRows {
               dY.read((long) row * c, d, 0, c);
               x.read((long) row * c, n, 0, c);
               dX.read((long) row * c, out, 0, c);
-              float inverse = r[row];
-              float shift = m[row];
+              float inverse = value(inverseDeviation, row, scratch);
+              float shift = value(mean, row, scratch);
               for (int i = 0; i < c; i++) {
                 n[i] = (n[i] - shift) * inverse;
               }

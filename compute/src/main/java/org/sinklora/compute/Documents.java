@@ -9,6 +9,7 @@ import java.util.Arrays;
  */
 public final class Documents {
   private final int[] bounds;
+  private int[] positions;
 
   private Documents(int[] bounds) {
     this.bounds = bounds;
@@ -69,13 +70,16 @@ public final class Documents {
     return longest;
   }
 
-  /** The position of every token inside its document. */
+  /** The position of every token inside its document; the caller must not change the array. */
   public int[] positions() {
-    int[] positions = new int[tokens()];
-    for (int d = 0; d < count(); d++) {
-      for (int t = start(d); t < end(d); t++) {
-        positions[t] = t - start(d);
+    if (positions == null) {
+      int[] counted = new int[tokens()];
+      for (int d = 0; d < count(); d++) {
+        for (int t = start(d); t < end(d); t++) {
+          counted[t] = t - start(d);
+        }
       }
+      positions = counted;
     }
     return positions;
   }

@@ -68,8 +68,19 @@ public final class TextFiles {
           "%s has %,d bytes, more than the %,d of one document; split it"
               .formatted(file, bytes, MAXIMUM_BYTES));
     }
+    return decode(file.toString(), Files.readAllBytes(file));
+  }
+
+  /**
+   * The text of one file's content, wherever it was read from: CRLF turned into LF, a byte order
+   * mark dropped.
+   *
+   * @param file what errors call it
+   * @throws IOException if the content is not UTF-8
+   */
+  public static String decode(String file, byte[] content) throws IOException {
     try {
-      String text = StrictUtf8.decode(Files.readAllBytes(file)).replace("\r\n", "\n");
+      String text = StrictUtf8.decode(content).replace("\r\n", "\n");
       return text.startsWith("\uFEFF") ? text.substring(1) : text;
     } catch (CharacterCodingException e) {
       throw new IOException(

@@ -24,7 +24,7 @@ public final class TokenDocuments {
   public static TokenDocuments encode(Tokenizer tokenizer, List<Document> documents) {
     List<int[]> encoded = new ArrayList<>(documents.size());
     for (Document document : documents) {
-      encoded.add(enclose(tokenizer, tokenizer.encode(document.text())));
+      encoded.add(encode(tokenizer, document.text()));
     }
     return new TokenDocuments(encoded);
   }
@@ -42,6 +42,11 @@ public final class TokenDocuments {
             .filter(document -> document.characters() >= HELD_OUT_CHARACTERS)
             .toList();
     return encode(tokenizer, documents);
+  }
+
+  /** The tokens of one text as a document: BOS, the text's tokens, EOS. */
+  public static int[] encode(Tokenizer tokenizer, String text) {
+    return enclose(tokenizer, tokenizer.encode(text));
   }
 
   private static int[] enclose(Tokenizer tokenizer, int[] ids) {

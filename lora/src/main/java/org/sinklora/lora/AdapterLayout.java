@@ -44,15 +44,12 @@ record AdapterLayout(List<ModuleSpec> lora, Map<String, long[]> saved) {
         saved.put(module.biasName(), new long[] {module.out()});
       }
     }
-    checkEverythingFound(config, architecture, lora, saved);
+    checkEverythingFound(config, architecture, lora);
     return new AdapterLayout(List.copyOf(lora), saved);
   }
 
   private static void checkEverythingFound(
-      LoraConfig config,
-      Architecture architecture,
-      List<ModuleSpec> lora,
-      Map<String, long[]> saved) {
+      LoraConfig config, Architecture architecture, List<ModuleSpec> lora) {
     List<String> paths = architecture.modules().stream().map(ModuleSpec::path).toList();
     for (String name : config.modulesToSave()) {
       if (paths.stream().noneMatch(path -> path.endsWith(name))) {
@@ -61,9 +58,9 @@ record AdapterLayout(List<ModuleSpec> lora, Map<String, long[]> saved) {
                 .formatted(name, lastNames(paths)));
       }
     }
-    if (lora.isEmpty() && saved.isEmpty()) {
+    if (lora.isEmpty() && !config.targetModules().isEmpty()) {
       throw new IllegalArgumentException(
-          "target_modules %s match no module of the model; it has %s"
+          "target_modules %s, less what is excluded, saved whole or in another layer, match no module of the model; it has %s"
               .formatted(config.targetModules(), lastNames(paths)));
     }
   }

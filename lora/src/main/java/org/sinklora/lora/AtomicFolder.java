@@ -22,16 +22,13 @@ final class AtomicFolder {
   /**
    * Writes a folder beside {@code target} and moves it there.
    *
-   * @param replace whether a folder that is there already may be replaced, which happens only once
-   *     all is written
-   * @throws FileAlreadyExistsException if there is one and it may not
+   * @param mark a file by which an existing folder is known as one that may be replaced, which
+   *     happens only once all is written; null if none may. An empty folder always may
+   * @throws FileAlreadyExistsException if something is there that may not be replaced
    */
-  static void write(Path target, boolean replace, Content content) throws IOException {
+  static void write(Path target, String mark, Content content) throws IOException {
     Path absolute = target.toAbsolutePath().normalize();
-    if (!replace && Files.exists(absolute)) {
-      throw new FileAlreadyExistsException(
-          absolute.toString(), null, "it exists already; choose another folder or remove it");
-    }
+    checkReplaceable(absolute, mark);
     Files.createDirectories(absolute.getParent());
     String unique = "." + absolute.getFileName() + "." + UUID.randomUUID();
     Path fresh = absolute.resolveSibling(unique + ".tmp");
@@ -50,6 +47,33 @@ final class AtomicFolder {
       }
       delete(fresh);
       delete(old);
+    }
+  }
+
+  private static void checkReplaceable(Path target, String mark) throws IOException {
+    if (!Files.exists(target) || isEmptyFolder(target)) {
+      return;
+    }
+    if (mark == null) {
+      throw new FileAlreadyExistsException(
+          target.toString(), null, "it exists already; choose another folder or remove it");
+    }
+    // Replacing deletes all that is there: nobody loses a folder of other things to a slip.
+    if (!Files.isRegularFile(target.resolve(mark))) {
+      throw new FileAlreadyExistsException(
+          target.toString(),
+          null,
+          "it exists and has no %s, so it is not replaced; choose another folder or remove it"
+              .formatted(mark));
+    }
+  }
+
+  private static boolean isEmptyFolder(Path target) throws IOException {
+    if (!Files.isDirectory(target)) {
+      return false;
+    }
+    try (Stream<Path> entries = Files.list(target)) {
+      return entries.findAny().isEmpty();
     }
   }
 

@@ -1,6 +1,8 @@
 package org.sinklora.lora;
 
+import java.util.Collections;
 import java.util.Set;
+import java.util.TreeSet;
 import org.sinklora.sfattn.AttentionPattern;
 
 /**
@@ -20,7 +22,8 @@ public record AttentionPlan(
   public static final AttentionPlan FULL = of(AttentionPattern.full());
 
   public AttentionPlan {
-    fullAttentionLayers = Set.copyOf(fullAttentionLayers);
+    // Sorted, since the order shows in toString(), by which a checkpoint knows its run.
+    fullAttentionLayers = Collections.unmodifiableSet(new TreeSet<>(fullAttentionLayers));
     if (!(fullAttentionTail >= 0 && fullAttentionTail <= 1)) {
       throw new IllegalArgumentException(
           "fullAttentionTail is a share of the steps in [0, 1], not " + fullAttentionTail);

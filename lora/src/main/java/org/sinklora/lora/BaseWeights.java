@@ -74,15 +74,26 @@ final class BaseWeights {
     }
   }
 
+  /** Reads a tensor of which all is finite; nothing stays allocated if it is not. */
   static Tensor load(Path folder, ModelWeights weights, String name, long[] shape, Device device) {
     Tensor tensor = device.allocate(shape);
+    try {
+      read(folder, weights, name, tensor, device);
+      return tensor;
+    } catch (RuntimeException | Error e) {
+      tensor.close();
+      throw e;
+    }
+  }
+
+  private static void read(
+      Path folder, ModelWeights weights, String name, Tensor tensor, Device device) {
     float[] chunk = new float[(int) Math.min(CHUNK, tensor.size())];
     for (long at = 0; at < tensor.size(); at += chunk.length) {
       int count = (int) Math.min(chunk.length, tensor.size() - at);
       weights.readFloats(name, at, chunk, 0, count);
       for (int i = 0; i < count; i++) {
         if (!Float.isFinite(chunk[i])) {
-          tensor.close();
           throw new ModelFormatException(
               "%s: element %d of tensor %s is %s; a model with such weights computes nothing else"
                   .formatted(folder, at + i, name, chunk[i]));
@@ -90,7 +101,6 @@ final class BaseWeights {
       }
       device.upload(chunk, 0, tensor.view(at, count));
     }
-    return tensor;
   }
 
   private static String firstOf(Set<String> names) {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.Tensor;
+import org.sinklora.lora.safetensors.Dtype;
 import org.sinklora.lora.safetensors.ShardedModelWriter;
 
 /**
@@ -75,6 +76,19 @@ public final class CausalLm implements AutoCloseable {
   }
 
   /**
+   * This base model, computed by another device of the same memory: threads that each have a device
+   * of their own share the weights. Closing the result frees nothing.
+   *
+   * @throws IllegalStateException if there is an adapter, whose memory is not to be shared
+   */
+  public CausalLm on(Device other) {
+    if (adapter != null) {
+      throw new IllegalStateException("Only a base model can be shared, not one with an adapter");
+    }
+    return new CausalLm(folder, config, other, base, null);
+  }
+
+  /**
    * Writes the model with its adapter merged into the weights: a full Hugging Face folder in the
    * base's own types, sharded at 5 GB, with the tokenizer and this model's configuration.
    *
@@ -82,10 +96,19 @@ public final class CausalLm implements AutoCloseable {
    * @throws IllegalStateException if there is no adapter
    */
   public void saveMerged(Path target) throws IOException {
+    saveMerged(target, null);
+  }
+
+  /**
+   * The same in another type.
+   *
+   * @param dtype F32, F16 or BF16; null for the base's own, tensor by tensor
+   */
+  public void saveMerged(Path target, Dtype dtype) throws IOException {
     if (adapter == null) {
       throw new IllegalStateException("There is no adapter to merge into " + folder);
     }
-    MergedModel.write(this, target, ShardedModelWriter.DEFAULT_SHARD_BYTES);
+    MergedModel.write(this, target, dtype, ShardedModelWriter.DEFAULT_SHARD_BYTES);
   }
 
   /** Where the base model was read from. */

@@ -19,13 +19,27 @@ public final class LoraAdapter implements AutoCloseable {
   private final Device device;
   private final Map<String, LoraPair> pairs;
   private final Map<String, Parameter> saved;
+  private final Map<String, Tensor> storedBase;
 
   LoraAdapter(
-      LoraConfig config, Device device, Map<String, LoraPair> pairs, Map<String, Parameter> saved) {
+      LoraConfig config, CausalLm base, Map<String, LoraPair> pairs, Map<String, Parameter> saved) {
     this.config = config;
-    this.device = device;
+    this.device = base.device();
     this.pairs = new TreeMap<>(pairs);
     this.saved = new TreeMap<>(saved);
+    this.storedBase = storedBase(base, pairs);
+  }
+
+  /**
+   * Weights of the base that PEFT stores with an adapter, though they are not trained: those of a
+   * head called lm_head that has a low-rank update.
+   */
+  private static Map<String, Tensor> storedBase(CausalLm base, Map<String, LoraPair> pairs) {
+    ModuleSpec head = base.architecture().head();
+    boolean stored = head.path().equals("lm_head") && pairs.containsKey(head.path());
+    return stored
+        ? Map.of(PeftNames.wrappedWeight(head.path()), baseValue(base, head.weight()))
+        : Map.of();
   }
 
   /**
@@ -36,6 +50,7 @@ public final class LoraAdapter implements AutoCloseable {
    * @throws IllegalArgumentException if the configuration does not fit the model
    */
   public static LoraAdapter create(CausalLm base, LoraConfig config, long seed) {
+    checkCanStart(config.initLoraWeights());
     Device device = base.device();
     AdapterLayout layout = AdapterLayout.of(config, base.architecture());
     Map<String, LoraPair> pairs = new TreeMap<>();
@@ -62,7 +77,15 @@ public final class LoraAdapter implements AutoCloseable {
               device.copy(baseValue(base, name), copy);
               saved.put(name, new Parameter(name, copy));
             });
-    return new LoraAdapter(config, device, pairs, saved);
+    return new LoraAdapter(config, base, pairs, saved);
+  }
+
+  private static void checkCanStart(InitLoraWeights method) {
+    if (method == InitLoraWeights.EVA || method == InitLoraWeights.ORTHOGONAL) {
+      throw new IllegalArgumentException(
+          "init_lora_weights is %s: such adapters can be loaded, but a new one starts with true, false or gaussian"
+              .formatted(method.json()));
+    }
   }
 
   /** Full fine-tuning as the limit case: no low-rank update, every module trained. */
@@ -74,7 +97,7 @@ public final class LoraAdapter implements AutoCloseable {
       base.device().copy(parameter.value(), copy);
       saved.put(parameter.name(), new Parameter(parameter.name(), copy));
     }
-    return new LoraAdapter(config, base.device(), Map.of(), saved);
+    return new LoraAdapter(config, base, Map.of(), saved);
   }
 
   private static List<String> modulesOf(CausalLm base) {
@@ -85,7 +108,7 @@ public final class LoraAdapter implements AutoCloseable {
   }
 
   /** The base's value of a saved parameter; a tied head's is the embedding. */
-  private static Tensor baseValue(CausalLm base, String name) {
+  static Tensor baseValue(CausalLm base, String name) {
     Parameter parameter = base.base().get(name);
     boolean tiedHead = parameter == null && name.equals(base.architecture().head().weight());
     return tiedHead
@@ -124,7 +147,12 @@ public final class LoraAdapter implements AutoCloseable {
     return PeftReader.read(folder, base);
   }
 
-  /** Writes a PEFT adapter folder; an existing one is replaced only when all is written. */
+  /**
+   * Writes a PEFT adapter folder; an existing one is replaced only when all is written. The base
+   * must still be open if its head has a low-rank update: PEFT stores that head's own weights too.
+   *
+   * @throws java.nio.file.FileAlreadyExistsException if there is a folder of something else
+   */
   public void save(Path folder) throws IOException {
     PeftWriter.write(this, folder);
   }
@@ -133,9 +161,13 @@ public final class LoraAdapter implements AutoCloseable {
    * Writes the low-rank weights alone, for servers that reject {@code modules_to_save}.
    *
    * @param allowLossy whether to write even though modules were trained whole and are left out
-   * @throws IllegalStateException if they were and it is not allowed
+   * @throws IllegalStateException if they were and it is not allowed, or there are no others
    */
   public void saveLoraOnly(Path folder, boolean allowLossy) throws IOException {
+    if (pairs.isEmpty()) {
+      throw new IllegalStateException(
+          "The adapter has no low-rank weights: its modules were trained whole; export the merged model");
+    }
     if (!saved.isEmpty() && !allowLossy) {
       throw new IllegalStateException(
           "%d parameters besides the low-rank ones were trained (%s, …) and would be lost; export the merged model, or allow the loss"
@@ -181,7 +213,7 @@ public final class LoraAdapter implements AutoCloseable {
     return all;
   }
 
-  /** Every tensor under the name that PEFT gives it. */
+  /** Every trained tensor under the name that PEFT gives it. */
   Map<String, Tensor> tensors() {
     Map<String, Tensor> tensors = new TreeMap<>();
     pairs.forEach(
@@ -193,10 +225,34 @@ public final class LoraAdapter implements AutoCloseable {
     return tensors;
   }
 
+  /** Weights of the base that PEFT stores beside the trained ones, under its names for them. */
+  Map<String, Tensor> storedBase() {
+    return storedBase;
+  }
+
   private String storedName(String name) {
     String path = name.substring(0, name.lastIndexOf('.'));
     boolean wrapped = name.endsWith(".bias") && pairs.containsKey(path);
     return wrapped ? PeftNames.wrappedBias(path) : PeftNames.of(name);
+  }
+
+  /** A copy of every trained value, in a fixed order. */
+  public float[] values() {
+    return FlatParameters.read(device, valueTensors());
+  }
+
+  /**
+   * Sets every trained value.
+   *
+   * @param values in the order of {@link #values()}
+   * @throws IllegalArgumentException if they are those of another adapter
+   */
+  public void setValues(float[] values) {
+    FlatParameters.write(device, values, valueTensors());
+  }
+
+  private List<Tensor> valueTensors() {
+    return parameters().stream().map(Parameter::value).toList();
   }
 
   /** Number of trained values. */

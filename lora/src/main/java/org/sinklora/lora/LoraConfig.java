@@ -33,7 +33,7 @@ import java.util.regex.PatternSyntaxException;
  * @param layersPattern names of the list whose numbers those are; any if empty
  * @param fanInFanOut stored for PEFT; without meaning for linear layers
  * @param initLoraWeights how A and B start
- * @param ensureWeightTying stored for PEFT: whether tied weights in {@code modulesToSave} stay tied
+ * @param ensureWeightTying whether a head tied to the embedding follows the adapter's copy of it
  * @param baseModelNameOrPath where the base model is; null if not said
  * @param revision its revision; null if not said
  * @param taskType {@code CAUSAL_LM} or null
@@ -58,7 +58,8 @@ public record LoraConfig(
     String revision,
     String taskType) {
 
-  private static final String FILE = "adapter_config.json";
+  /** What the file is called. */
+  static final String FILE = "adapter_config.json";
 
   /**
    * @throws ModelFormatException if a value is out of its range

@@ -138,7 +138,10 @@ public final class LoraConfigBuilder {
     return this;
   }
 
-  /** A value to store for PEFT; false by default. */
+  /**
+   * Whether a head that is tied to the embedding follows the adapter's copy of the embedding; false
+   * by default, as in PEFT: it then stays the base's.
+   */
   public LoraConfigBuilder optEnsureWeightTying(boolean value) {
     ensureWeightTying = value;
     return this;

@@ -74,8 +74,7 @@ final class LoraConfigJson {
         LoraConfig.builder()
             .setRank(fields.positiveInt("r", 8))
             .setAlpha(fields.number("lora_alpha", 8))
-            .setTargetModules(
-                fields.has("target_modules") ? selector(fields, "target_modules") : DEFAULT_TARGETS)
+            .setTargetModules(targets(fields))
             .optDropout(fields.dropout("lora_dropout", 0))
             .optExcludeModules(selector(fields, "exclude_modules"))
             .optModulesToSave(fields.texts("modules_to_save"))
@@ -165,6 +164,14 @@ final class LoraConfigJson {
                     "init_lora_weights",
                     "true, false, gaussian, eva and orthogonal leave the base weights alone; merge"
                         + " the others into the base model in PEFT first"));
+  }
+
+  /** PEFT always stores names; without them and with modules to save there is no LoRA. */
+  private static ModuleSelector targets(JsonFields fields) {
+    if (!fields.has("target_modules")) {
+      return fields.texts("modules_to_save").isEmpty() ? DEFAULT_TARGETS : ModuleSelector.none();
+    }
+    return selector(fields, "target_modules");
   }
 
   private static ModuleSelector selector(JsonFields fields, String field) {

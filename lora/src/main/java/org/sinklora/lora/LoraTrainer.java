@@ -3,7 +3,6 @@ package org.sinklora.lora;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import org.sinklora.compute.Device;
 
 /**
  * Trains the adapter of a model in one process.
@@ -13,10 +12,9 @@ import org.sinklora.compute.Device;
  * the run was saved and resumed in between.
  */
 public final class LoraTrainer implements AutoCloseable {
-  private final Device device;
   private final LoraAdapter adapter;
   private final TrainingConfig config;
-  private final ModelPass pass;
+  private final LoraGradients gradients;
   private final AdamW optimizer;
 
   /**
@@ -24,18 +22,10 @@ public final class LoraTrainer implements AutoCloseable {
    * @throws IllegalArgumentException if the model has no adapter, or the settings do not fit it
    */
   public LoraTrainer(CausalLm model, TrainingConfig config) {
-    if (model.adapter() == null) {
-      throw new IllegalArgumentException(
-          "The model has no adapter to train: give it one with withAdapter(LoraAdapter.create(…))");
-    }
-    model.config().checkTrainable();
-    config.attention().checkLayers(model.config().numHiddenLayers());
-    this.device = model.device();
+    this.gradients = new LoraGradients(model, config);
     this.adapter = model.adapter();
     this.config = config;
-    adapter.parameters().forEach(parameter -> parameter.requireGradient(device));
-    this.pass = new ModelPass(model, config.gradientCheckpointing());
-    this.optimizer = new AdamW(device, config, adapter.parameters());
+    this.optimizer = new AdamW(model.device(), config, adapter.parameters());
   }
 
   /** One optimiser step on these batches together. */
@@ -47,8 +37,14 @@ public final class LoraTrainer implements AutoCloseable {
               .formatted(optimizer.step() + 1));
     }
     double loss = 0;
-    for (TokenBatch batch : batches) {
-      loss += accumulate(batch, predictions);
+    try {
+      for (TokenBatch batch : batches) {
+        loss += accumulate(batch, predictions);
+      }
+    } catch (RuntimeException | Error e) {
+      // A batch that could not be used must not leave its share to the next step.
+      gradients.clear();
+      throw e;
     }
     return update(loss / predictions, predictions);
   }
@@ -64,22 +60,31 @@ public final class LoraTrainer implements AutoCloseable {
    * @param predictions of all batches of the step
    * @return the batch's summed loss
    */
-  double accumulate(TokenBatch batch, long predictions) {
-    long step = optimizer.step();
-    AttentionPlan plan = config.attention().at(step, config.steps());
-    long dropoutKey = Pass.mix(config.seed(), step);
-    return pass.accumulateGradients(batch, plan, (float) (1.0 / predictions), dropoutKey);
+  public double accumulate(TokenBatch batch, long predictions) {
+    return gradients.accumulate(optimizer.step(), batch, predictions);
+  }
+
+  /**
+   * Adds gradients that were computed elsewhere, by {@link LoraGradients#take}, to those of the
+   * next {@link #update}.
+   *
+   * @param values in the order of {@link LoraAdapter#values}
+   */
+  public void addGradients(float[] values) {
+    gradients.add(values);
   }
 
   /**
    * Updates the adapter from the accumulated gradients.
    *
+   * @param meanLoss of the step's predictions
+   * @param predictions of all batches of the step
    * @throws IllegalStateException if the loss or a gradient is not finite; the adapter is unchanged
    */
-  StepResult update(double meanLoss, long predictions) {
+  public StepResult update(double meanLoss, long predictions) {
     double norm = optimizer.gradNorm();
     if (!Double.isFinite(meanLoss) || !Double.isFinite(norm)) {
-      adapter.parameters().forEach(parameter -> device.fill(parameter.gradient(), 0));
+      gradients.clear();
       throw new IllegalStateException(
           "Step %d diverged: loss %s, gradient norm %s. The adapter is as it was before; try a lower learning rate or more warm-up."
               .formatted(optimizer.step() + 1, meanLoss, norm));
@@ -104,7 +109,7 @@ public final class LoraTrainer implements AutoCloseable {
 
   /** Bytes of activations and temporaries allocated so far. */
   public long activationBytes() {
-    return pass.bytes();
+    return gradients.activationBytes();
   }
 
   /**
@@ -127,7 +132,7 @@ public final class LoraTrainer implements AutoCloseable {
   /** Frees activations and optimiser state; model and adapter stay. */
   @Override
   public void close() {
-    pass.close();
+    gradients.close();
     optimizer.close();
   }
 }

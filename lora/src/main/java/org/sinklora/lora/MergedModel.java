@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.Tensor;
@@ -20,22 +21,35 @@ import org.sinklora.lora.safetensors.TensorInfo;
  * own types, which any server loads.
  */
 final class MergedModel {
-  /** What a model folder holds besides weights and configuration. */
-  private static final Set<String> NOT_COPIED = Set.of("config.json", "README.md");
+  /** Files that are written anew, or that speak of the base alone. */
+  private static final Set<String> NOT_COPIED =
+      Set.of("config.json", "README.md", "adapter_config.json");
+
+  /** Weights in any format, and their indices. */
+  private static final Pattern WEIGHTS =
+      Pattern.compile(".*\\.(safetensors|bin|pt|pth|ckpt|gguf|h5|msgpack|ot|onnx)(\\..*)?");
+
+  /** Half-way between the largest F16 and what would come next: from here on it is infinite. */
+  private static final float F16_LIMIT = 65_520;
 
   private final CausalLm model;
   private final Device device;
   private final LoraAdapter adapter;
+  private final Dtype dtype;
 
-  private MergedModel(CausalLm model) {
+  private MergedModel(CausalLm model, Dtype dtype) {
+    this.dtype = dtype;
     this.model = model;
     this.device = model.device();
     this.adapter = model.adapter();
   }
 
-  static void write(CausalLm model, Path folder, long shardBytes) throws IOException {
-    MergedModel merged = new MergedModel(model);
-    AtomicFolder.write(folder, false, fresh -> merged.writeTo(fresh, shardBytes));
+  /**
+   * @param dtype of all weights; null for the base's own
+   */
+  static void write(CausalLm model, Path folder, Dtype dtype, long shardBytes) throws IOException {
+    MergedModel merged = new MergedModel(model, dtype);
+    AtomicFolder.write(folder, null, fresh -> merged.writeTo(fresh, shardBytes));
   }
 
   private void writeTo(Path folder, long shardBytes) throws IOException {
@@ -46,7 +60,10 @@ final class MergedModel {
     try (ModelWeights base = ModelWeights.open(model.folder())) {
       for (ModuleSpec module : model.architecture().modules()) {
         for (String name : module.parameters().keySet()) {
-          if (base.contains(name)) {
+          // A head that is stored although it is tied counts for nothing, here as in Transformers.
+          boolean idleHead =
+              model.config().tieWordEmbeddings() && module.kind() == ModuleSpec.Kind.HEAD;
+          if (base.contains(name) && !idleHead) {
             add(writer, base, module, name);
           }
         }
@@ -63,6 +80,10 @@ final class MergedModel {
     if (untied) {
       json.put("tie_word_embeddings", false);
     }
+    if (dtype != null) {
+      String field = json.has("torch_dtype") ? "torch_dtype" : "dtype";
+      json.put(field, hubName(dtype));
+    }
     ModelConfig.parse(json, "config.json").write(folder);
   }
 
@@ -70,19 +91,55 @@ final class MergedModel {
     Parameter own = adapter.saved(name);
     LoraPair pair = name.equals(module.weight()) ? adapter.pair(module.path()) : null;
     TensorInfo info = base.info(name);
-    if (pair != null) {
-      Parameter weight = own != null ? own : model.base().get(name);
-      writer.add(name, info, new MergedWeight(device, weight.value(), pair));
-    } else if (own != null) {
-      writer.add(name, info, valuesOf(own.value()));
-    } else {
+    if (own == null && pair == null && (dtype == null || dtype == info.dtype())) {
       writer.addBytes(name, info, () -> base.bytes(name));
+    } else {
+      Tensor weight = (own != null ? own : model.base().get(name)).value();
+      addFloats(writer, name, typeFor(info.dtype()), weight, pair);
     }
   }
 
-  private FloatSource valuesOf(Tensor tensor) {
-    return (first, destination, at, count) ->
-        device.download(tensor.view(first, count), destination, at);
+  /** The type to write in: doubles become floats, which is what was computed with. */
+  private Dtype typeFor(Dtype ofBase) {
+    Dtype wanted = dtype == null ? ofBase : dtype;
+    return wanted == Dtype.F64 ? Dtype.F32 : wanted;
+  }
+
+  private void addFloats(
+      ShardedModelWriter writer, String name, Dtype type, Tensor weight, LoraPair pair) {
+    FloatSource values =
+        pair == null
+            ? (first, destination, at, count) ->
+                device.download(weight.view(first, count), destination, at)
+            : new MergedWeight(device, weight, pair);
+    writer.add(
+        name,
+        TensorInfo.of(type, weight.shape()),
+        (first, destination, at, count) -> {
+          values.readFloats(first, destination, at, count);
+          checkFits(name, type, destination, at, count);
+        });
+  }
+
+  /** A weight that the type cannot hold would be written as infinite, and never load again. */
+  private static void checkFits(String name, Dtype type, float[] values, int at, int count) {
+    float limit = type == Dtype.F16 ? F16_LIMIT : Float.MAX_VALUE;
+    for (int i = at; i < at + count; i++) {
+      if (!(Math.abs(values[i]) < limit)) {
+        throw new ModelFormatException(
+            "The merged %s has a weight of %s, which %s cannot hold; save it in another type"
+                .formatted(name, values[i], type));
+      }
+    }
+  }
+
+  private static String hubName(Dtype type) {
+    return switch (type) {
+      case F32 -> "float32";
+      case F16 -> "float16";
+      case BF16 -> "bfloat16";
+      default -> throw new IllegalArgumentException("A model is F32, F16 or BF16, not " + type);
+    };
   }
 
   /** A head that was tied to the embedding and no longer equals it. */
@@ -101,13 +158,13 @@ final class MergedModel {
 
   private void addUntiedHead(ShardedModelWriter writer, ModelWeights base) {
     ModuleSpec head = model.architecture().head();
-    Dtype dtype = base.info(model.architecture().embedding().weight()).dtype();
-    Tensor weight = model.head().weight().value();
-    LoraPair pair = adapter.pair(head.path());
-    writer.add(
+    Dtype ofEmbedding = base.info(model.architecture().embedding().weight()).dtype();
+    addFloats(
+        writer,
         head.weight(),
-        TensorInfo.of(dtype, weight.shape()),
-        pair == null ? valuesOf(weight) : new MergedWeight(device, weight, pair));
+        typeFor(ofEmbedding),
+        model.head().weight().value(),
+        adapter.pair(head.path()));
   }
 
   private void copyRest(Path folder) throws IOException {
@@ -117,8 +174,7 @@ final class MergedModel {
     }
     for (Path file : files) {
       String name = file.getFileName().toString();
-      boolean weights = name.contains(".safetensors") || name.endsWith(".bin");
-      if (!weights && !NOT_COPIED.contains(name)) {
+      if (!WEIGHTS.matcher(name).matches() && !NOT_COPIED.contains(name)) {
         Files.copy(file, folder.resolve(name));
       }
     }

@@ -50,8 +50,9 @@ public sealed interface ModelConfig permits LlamaConfig, GptNeoXConfig {
   }
 
   /**
-   * @throws ModelFormatException if training would need what is not there: dropout inside the base
-   *     model, which evaluation does without
+   * Refuses a model that can be evaluated but not trained.
+   *
+   * @throws ModelFormatException if it asks for dropout inside the base model
    */
   default void checkTrainable() {
     if (attentionDropout() != 0 || hiddenDropout() != 0) {

@@ -28,6 +28,8 @@ public final class ModelPass implements AutoCloseable {
   private final Workspace layerInputs;
   private final Workspace shared;
   private final List<Workspace> perLayer = new ArrayList<>();
+  private int[] targets = {};
+  private float[] stepLosses = {};
 
   /** Keeps all activations for the backward. */
   public ModelPass(CausalLm model) {
@@ -61,7 +63,7 @@ public final class ModelPass implements AutoCloseable {
     Pass pass = pass(batch, plan, null);
     Tensor normed = finalHidden(pass, false);
     float[] losses = new float[batch.tokens()];
-    int[] targets = batch.targets();
+    int[] targets = targets(batch);
     forEachChunk(
         batch.tokens(),
         (from, to) -> {
@@ -107,14 +109,17 @@ public final class ModelPass implements AutoCloseable {
 
   /** Loss and gradient of the head and the final norm. */
   private double headBackward(Pass pass, Tensor normed, float gradientScale, Tensor gradient) {
-    int[] targets = pass.batch().targets();
-    float[] losses = new float[targets.length];
+    int tokens = pass.tokens();
+    int[] targets = targets(pass.batch());
+    if (stepLosses.length < tokens) {
+      stepLosses = new float[tokens];
+    }
     Tensor dNormed = temporary.tensor("d_normed", normed.shape());
     forEachChunk(
-        targets.length,
+        tokens,
         (from, to) -> {
           Tensor logits = logits(pass, normed, from, to);
-          device.crossEntropy(logits, targets, from, gradientScale, losses);
+          device.crossEntropy(logits, targets, from, gradientScale, stepLosses);
           model
               .head()
               .backward(
@@ -124,10 +129,18 @@ public final class ModelPass implements AutoCloseable {
     Tensor last = layerInput(pass, model.blocks().size());
     model.finalNorm().backward(pass, shared, dNormed, last, gradient);
     double sum = 0;
-    for (float loss : losses) {
-      sum += loss;
+    for (int i = 0; i < tokens; i++) {
+      sum += stepLosses[i];
     }
     return sum;
+  }
+
+  private int[] targets(TokenBatch batch) {
+    if (targets.length < batch.tokens()) {
+      targets = new int[batch.tokens()];
+    }
+    batch.targets(targets);
+    return targets;
   }
 
   private void blocksBackward(Pass pass, Tensor gradient) {
@@ -182,6 +195,7 @@ public final class ModelPass implements AutoCloseable {
   }
 
   private Pass pass(TokenBatch batch, AttentionPlan plan, Long dropoutKey) {
+    plan.checkLayers(model.config().numHiddenLayers());
     return new Pass(
         device,
         attention,

@@ -19,6 +19,15 @@ final class PeftNames {
     return PREFIX + path + ".base_layer.bias";
   }
 
+  /**
+   * The frozen weight of a linear with a low-rank update.
+   *
+   * @param path of the linear
+   */
+  static String wrappedWeight(String path) {
+    return PREFIX + path + ".base_layer.weight";
+  }
+
   /** Whether the tensor belongs to a low-rank update. */
   static boolean isLora(String name) {
     return name.endsWith(".lora_A.weight") || name.endsWith(".lora_B.weight");

@@ -22,7 +22,7 @@ final class PeftWriter {
   /** Everything the adapter trained. */
   static void write(LoraAdapter adapter, Path folder) throws IOException {
     PeftWriter writer = new PeftWriter(adapter, false);
-    AtomicFolder.write(folder, true, writer::writeTo);
+    AtomicFolder.write(folder, LoraConfig.FILE, writer::writeTo);
   }
 
   /** The files of a folder that exists. */
@@ -33,7 +33,7 @@ final class PeftWriter {
   /** The low-rank weights alone, for servers that know nothing else. */
   static void writeLoraOnly(LoraAdapter adapter, Path folder) throws IOException {
     PeftWriter writer = new PeftWriter(adapter, true);
-    AtomicFolder.write(folder, true, writer::writeTo);
+    AtomicFolder.write(folder, LoraConfig.FILE, writer::writeTo);
   }
 
   private void writeTo(Path folder) throws IOException {
@@ -48,6 +48,9 @@ final class PeftWriter {
                 addFloats(file, name, value, adapter.device());
               }
             });
+    if (!loraOnly) {
+      adapter.storedBase().forEach((name, value) -> addFloats(file, name, value, adapter.device()));
+    }
     file.write(folder.resolve("adapter_model.safetensors"));
     Files.writeString(folder.resolve("README.md"), ModelCard.of(adapter, loraOnly));
   }

@@ -1,5 +1,6 @@
 package org.sinklora.lora;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -29,29 +30,30 @@ public record Perplexity(
    * worth.
    */
   public static Perplexity of(ModelPass pass, List<int[]> windows, int tail) {
+    List<WindowLoss> losses = new ArrayList<>(windows.size());
+    for (int[] window : windows) {
+      losses.add(WindowLoss.of(pass, window, tail));
+    }
+    return of(losses);
+  }
+
+  /**
+   * The perplexity over windows that were evaluated before, wherever that was.
+   *
+   * @throws IllegalArgumentException if there is none
+   */
+  public static Perplexity of(List<WindowLoss> windows) {
     if (windows.isEmpty()) {
       throw new IllegalArgumentException("There is no window to evaluate: no text is long enough");
     }
-    double[] means = new double[windows.size()];
     double sum = 0;
     long predictions = 0;
-    for (int w = 0; w < means.length; w++) {
-      int[] window = windows.get(w);
-      int last = window.length - 1;
-      int first = Math.max(0, last - tail);
-      if (last < 1) {
-        throw new IllegalArgumentException("Window " + w + " has nothing to predict");
-      }
-      float[] losses = pass.losses(TokenBatch.of(window), AttentionPlan.FULL);
-      double total = 0;
-      for (int i = first; i < last; i++) {
-        total += losses[i];
-      }
-      means[w] = total / (last - first);
-      sum += total;
-      predictions += last - first;
+    for (WindowLoss window : windows) {
+      sum += window.sum();
+      predictions += window.predictions();
     }
     double meanLoss = sum / predictions;
+    double[] means = windows.stream().mapToDouble(WindowLoss::mean).toArray();
     return new Perplexity(
         Math.exp(meanLoss), meanLoss, standardError(means), means.length, predictions);
   }

@@ -1,6 +1,5 @@
 package org.sinklora.lora;
 
-import java.util.Arrays;
 import java.util.List;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.Documents;
@@ -46,19 +45,23 @@ public record TokenBatch(int[] ids, int[] labels, Documents documents, long firs
   }
 
   /** The target of each token: the label of the next one in its document, if there is one. */
-  int[] targets() {
-    int[] targets = new int[ids.length];
+  void targets(int[] targets) {
     for (int d = 0; d < documents.count(); d++) {
+      int first = documents.start(d);
       int last = documents.end(d) - 1;
-      System.arraycopy(
-          labels, documents.start(d) + 1, targets, documents.start(d), last - documents.start(d));
+      System.arraycopy(labels, first + 1, targets, first, last - first);
       targets[last] = Device.IGNORED;
     }
-    return targets;
   }
 
   /** Number of tokens whose prediction bears loss. */
   public int predictions() {
-    return (int) Arrays.stream(targets()).filter(target -> target != Device.IGNORED).count();
+    int predictions = 0;
+    for (int d = 0; d < documents.count(); d++) {
+      for (int t = documents.start(d) + 1; t < documents.end(d); t++) {
+        predictions += labels[t] == Device.IGNORED ? 0 : 1;
+      }
+    }
+    return predictions;
   }
 }

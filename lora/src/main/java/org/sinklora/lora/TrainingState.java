@@ -1,5 +1,6 @@
 package org.sinklora.lora;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -31,7 +32,7 @@ final class TrainingState {
       throws IOException {
     AtomicFolder.write(
         folder,
-        true,
+        LoraConfig.FILE,
         fresh -> {
           PeftWriter.writeTo(adapter, fresh);
           SafeTensorsWriter file = new SafeTensorsWriter();
@@ -86,19 +87,21 @@ final class TrainingState {
                 .formatted(folder, file));
       }
     }
-    JsonNode state = JSON.readTree(folder.resolve(STATE_FILE).toFile());
-    checkSameRun(folder, state.path("training_config"), settings(config));
+    JsonNode state = readState(folder);
+    checkSame(folder, state.path("training_config"), settings(config));
+    checkSame(folder, adapterSettings(LoraConfig.read(folder)), adapterSettings(adapter.config()));
     JsonNode step = state.path("global_step");
     if (!step.isIntegralNumber() || step.asLong() < 0) {
       throw new ModelFormatException(
           "%s: global_step is %s, not a number of steps"
               .formatted(folder.resolve(STATE_FILE), step));
     }
-    Map<String, Tensor> values = new LinkedHashMap<>();
-    adapter.tensors().forEach(values::put);
+    Map<String, Tensor> values = adapter.tensors();
+    Map<String, Tensor> stored = new LinkedHashMap<>(values);
+    stored.putAll(adapter.storedBase());
     try (ModelWeights weights = ModelWeights.openAdapter(folder);
         ModelWeights optimizerState = ModelWeights.openFile(folder.resolve(OPTIMIZER_FILE))) {
-      check(folder, weights, values);
+      check(folder, weights, stored);
       check(folder, optimizerState, moments(optimizer));
       // All is there and fits: only now is anything written to.
       read(weights, values, adapter.device());
@@ -107,20 +110,32 @@ final class TrainingState {
     optimizer.resumeAt(step.asLong());
   }
 
-  private static void checkSameRun(Path folder, JsonNode saved, ObjectNode current) {
+  private static JsonNode readState(Path folder) throws IOException {
+    try {
+      return JSON.readTree(folder.resolve(STATE_FILE).toFile());
+    } catch (JsonProcessingException e) {
+      throw new ModelFormatException(
+          "%s is not valid JSON: %s".formatted(folder.resolve(STATE_FILE), e.getOriginalMessage()),
+          e);
+    }
+  }
+
+  /** What the adapter's configuration says but for where the base model is. */
+  private static ObjectNode adapterSettings(LoraConfig config) {
+    return config.withBaseModel(null, null).toJson();
+  }
+
+  private static void checkSame(Path folder, JsonNode saved, ObjectNode current) {
     current
         .properties()
         .forEach(
             setting -> {
               JsonNode before = saved.path(setting.getKey());
-              if (!before.asText().equals(setting.getValue().asText())) {
+              // As text: a number of the same value may be another kind of node once it was read.
+              if (!before.toString().equals(setting.getValue().toString())) {
                 throw new ModelFormatException(
                     "%s is a checkpoint of another run: it has %s = %s, this run %s"
-                        .formatted(
-                            folder,
-                            setting.getKey(),
-                            before.asText(),
-                            setting.getValue().asText()));
+                        .formatted(folder, setting.getKey(), before, setting.getValue()));
               }
             });
   }
@@ -133,11 +148,28 @@ final class TrainingState {
                 "%s is a checkpoint of another adapter: %s is missing or has another shape"
                     .formatted(folder, name));
           }
+          checkFinite(folder, weights, name);
         });
     if (weights.names().size() != expected.size()) {
       throw new ModelFormatException(
           "%s is a checkpoint of another adapter: it holds %d tensors, this run trains %d"
               .formatted(folder, weights.names().size(), expected.size()));
+    }
+  }
+
+  private static void checkFinite(Path folder, ModelWeights weights, String name) {
+    float[] chunk = new float[1 << 16];
+    long size = weights.info(name).elements();
+    for (long at = 0; at < size; at += chunk.length) {
+      int count = (int) Math.min(chunk.length, size - at);
+      weights.readFloats(name, at, chunk, 0, count);
+      for (int i = 0; i < count; i++) {
+        if (!Float.isFinite(chunk[i])) {
+          throw new ModelFormatException(
+              "%s: element %d of %s is %s; the checkpoint is damaged"
+                  .formatted(folder, at + i, name, chunk[i]));
+        }
+      }
     }
   }
 

@@ -115,6 +115,7 @@ final class BackwardPass {
     float[] dScores = scratch.floats(7, TileKernels.KEYS * TileKernels.QUERIES);
     float[] total = scratch.floats(8, TileKernels.QUERIES);
     float[] delta = scratch.floats(9, TileKernels.QUERIES);
+    float[] factors = scratch.floats(10, TileKernels.QUERIES);
 
     Arrays.fill(total, 0f);
     Arrays.fill(delta, 0f);
@@ -149,10 +150,14 @@ final class BackwardPass {
           sink
               ? Math.min(-key, TileKernels.KEYS)
               : item.contiguous(key, Math.min(local - key, TileKernels.KEYS));
-      QueryTile.start(probabilities, tileKeys, width, sink ? -TileKernels.KEYS : key - first);
+      if (sink) {
+        QueryTile.start(probabilities, tileKeys);
+      } else {
+        QueryTile.startCausal(probabilities, tileKeys, key - first);
+      }
       addProduct(headKeys, at, queryColumns, probabilities, tileKeys, width);
       kernels.probabilities(probabilities, tileKeys, width, total);
-      QueryTile.start(dScores, tileKeys, width, -TileKernels.KEYS);
+      QueryTile.start(dScores, tileKeys);
       addProduct(headValues, at, dOutColumns, dScores, tileKeys, width);
       kernels.softmaxBackward(probabilities, dScores, tileKeys, width, delta);
       kernels.product(
@@ -181,9 +186,10 @@ final class BackwardPass {
       key += tileKeys;
     }
 
+    Arrays.fill(factors, scale);
+    QueryTile.transposeBack(dQueryColumns, queries, dim, factors, queryRows);
     for (int i = 0; i < queries; i++) {
-      QueryTile.column(dQueryColumns, i, dim, scale, outRow);
-      dQ.write(item.token(first + i), item.head(), outRow, 0);
+      dQ.write(item.token(first + i), item.head(), queryRows, i * dim);
     }
   }
 

@@ -24,7 +24,7 @@ final class CpuAttention implements Attention {
   private final PackedHeads values = new PackedHeads();
   private final PackedHeads keyGradients = new PackedHeads();
   private final PackedHeads valueGradients = new PackedHeads();
-  private final Map<PlanKey, AttentionPlan> plans = new HashMap<>();
+  private final Map<PlanKey, WorkPlan> plans = new HashMap<>();
   private Documents planned;
   private float[] logSumExps = {};
   private float[][] sinkGradients = {};
@@ -48,7 +48,7 @@ final class CpuAttention implements Attention {
       Heads out,
       Tensor logSumExp) {
     AttentionShapes.requireForward(documents, q, k, v, out, logSumExp);
-    AttentionPlan plan = plan(pattern, documents, q.heads());
+    WorkPlan plan = plan(pattern, documents, q.heads());
     pack(documents.tokens(), k, v);
     float[] totals = logSumExps(logSumExp);
     ForwardPass pass =
@@ -80,7 +80,7 @@ final class CpuAttention implements Attention {
       Heads dV) {
     AttentionShapes.requireForward(documents, q, k, v, out, logSumExp);
     AttentionShapes.requireBackward(documents, q, k, dOut, dQ, dK, dV);
-    AttentionPlan plan = plan(pattern, documents, q.heads());
+    WorkPlan plan = plan(pattern, documents, q.heads());
     int tokens = documents.tokens();
     pack(tokens, k, v);
     keyGradients.reshape(q.heads(), tokens, keys.stride());
@@ -111,13 +111,13 @@ final class CpuAttention implements Attention {
   }
 
   /** Layers of a step share their documents, so plans are kept until these change. */
-  private AttentionPlan plan(AttentionPattern pattern, Documents documents, int heads) {
+  private WorkPlan plan(AttentionPattern pattern, Documents documents, int heads) {
     if (documents != planned) {
       plans.clear();
       planned = documents;
     }
     return plans.computeIfAbsent(
-        new PlanKey(pattern, heads), key -> new AttentionPlan(pattern, documents, heads));
+        new PlanKey(pattern, heads), key -> new WorkPlan(pattern, documents, heads));
   }
 
   private float[] logSumExps(Tensor logSumExp) {

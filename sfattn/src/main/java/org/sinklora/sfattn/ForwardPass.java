@@ -78,7 +78,11 @@ final class ForwardPass {
           key < 0
               ? Math.min(-key, TileKernels.KEYS)
               : item.contiguous(key, Math.min(local - key, TileKernels.KEYS));
-      QueryTile.start(scores, tileKeys, width, key < 0 ? -TileKernels.KEYS : key - first);
+      if (key < 0) {
+        QueryTile.start(scores, tileKeys);
+      } else {
+        QueryTile.startCausal(scores, tileKeys, key - first);
+      }
       kernels.product(
           headKeys,
           at,
@@ -114,9 +118,12 @@ final class ForwardPass {
     }
 
     for (int i = 0; i < queries; i++) {
+      rescale[i] = 1 / sum[i];
+    }
+    QueryTile.transposeBack(outColumns, queries, dim, rescale, rows);
+    for (int i = 0; i < queries; i++) {
       int token = item.token(first + i);
-      QueryTile.column(outColumns, i, dim, 1 / sum[i], rows);
-      out.write(token, item.head(), rows, 0);
+      out.write(token, item.head(), rows, i * dim);
       logSumExp[token * q.heads() + item.head()] = (float) (maximum[i] / LOG2_E + Math.log(sum[i]));
     }
   }

@@ -6,7 +6,7 @@ import java.util.List;
 import org.sinklora.compute.Documents;
 
 /** The work of one pattern on one batch, divided for the threads of a device. */
-final class AttentionPlan {
+final class WorkPlan {
   // Queries of a forward item: few enough to balance one long segment over many threads.
   private static final int FORWARD_QUERIES = 4 * TileKernels.QUERIES;
 
@@ -18,7 +18,7 @@ final class AttentionPlan {
   private final List<WorkItem> backward;
   private final int[] firstOfHead;
 
-  AttentionPlan(AttentionPattern pattern, Documents documents, int heads) {
+  WorkPlan(AttentionPattern pattern, Documents documents, int heads) {
     firstOfHead = new int[documents.count() * heads + 1];
     for (int document = 0; document < documents.count(); document++) {
       int length = documents.length(document);

@@ -1,0 +1,2 @@
+/** JMH benchmarks; each says what it measures and on which input. */
+package org.sinklora.bench;

@@ -1,0 +1,77 @@
+package org.sinklora.spark;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.sinklora.lora.LoraAdapter;
+import org.sinklora.lora.LoraConfig;
+import org.sinklora.lora.ModelConfig;
+
+/**
+ * A PEFT adapter folder with one file more: the model's configuration under which it was trained,
+ * since PEFT's files say nothing of the longer context, and the settings of the training.
+ */
+final class AdapterFolder {
+  static final String CONFIG_FILE = "sinklora_config.json";
+  private static final JsonMapper JSON = new JsonMapper();
+
+  private AdapterFolder() {}
+
+  /** Writes the folder; what was there before is replaced. */
+  static void write(
+      Storage storage, Path target, LoraAdapter adapter, ModelSource model, TrainSettings settings)
+      throws IOException {
+    ObjectNode json = JSON.createObjectNode();
+    json.put("base_model", model.location());
+    json.set("model_config", JSON.readTree(model.configJson()));
+    json.set("training", settings.toJson());
+    try (LocalFolder local = new LocalFolder()) {
+      java.nio.file.Path folder = local.path().resolve("adapter");
+      adapter.save(folder);
+      Files.writeString(folder.resolve(CONFIG_FILE), json.toPrettyString() + "\n");
+      storage.upload(folder, target);
+    }
+  }
+
+  /**
+   * The base model under the configuration that an adapter was trained with.
+   *
+   * @param base location of the base model; null for what the adapter names
+   */
+  static ModelSource model(String adapter, String base, Configuration hadoop) throws IOException {
+    Storage storage = new Storage(hadoop);
+    Path folder = new Path(adapter);
+    if (!storage.exists(new Path(folder, "adapter_config.json"))) {
+      boolean run = storage.exists(new Path(folder, "adapter/adapter_config.json"));
+      throw new UserException(
+          "%s is no adapter folder: it has no adapter_config.json%s"
+              .formatted(adapter, run ? "; did you mean " + adapter + "/adapter?" : ""));
+    }
+    Path file = new Path(folder, CONFIG_FILE);
+    if (!storage.exists(file)) {
+      // An adapter that something else trained: nothing is known but its base.
+      String named = LoraConfig.read(storage.local(folder)).baseModelNameOrPath();
+      String location = base != null ? base : named;
+      if (location == null) {
+        throw new UserException(adapter + " does not name its base model; give it with --model");
+      }
+      return ModelSource.of(location, hadoop);
+    }
+    JsonNode json = JSON.readTree(storage.readText(file));
+    String location = base != null ? base : json.path("base_model").asText();
+    ModelSource source = new ModelSource(location, json.path("model_config").toString());
+    ModelConfig plain = ModelSource.of(location, hadoop).config();
+    if (plain.hiddenSize() != source.config().hiddenSize()
+        || plain.vocabSize() != source.config().vocabSize()
+        || plain.numHiddenLayers() != source.config().numHiddenLayers()) {
+      throw new UserException(
+          "The adapter %s was trained on another model than %s; give the right one with --model"
+              .formatted(adapter, location));
+    }
+    return source;
+  }
+}

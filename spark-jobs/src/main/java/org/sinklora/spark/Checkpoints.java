@@ -1,0 +1,103 @@
+package org.sinklora.spark;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.List;
+import java.util.Optional;
+import org.apache.hadoop.fs.Path;
+import org.sinklora.lora.LoraTrainer;
+
+/** The checkpoints of a run: folders {@code step-N} that appear complete or not at all. */
+final class Checkpoints {
+  private static final String RUN_FILE = "sinklora_run.json";
+  private static final String PREFIX = "step-";
+  private static final JsonMapper JSON = new JsonMapper();
+
+  private final Storage storage;
+  private final Path folder;
+  private final ObjectNode run;
+  private final int keep;
+
+  /**
+   * @param folder that holds the checkpoints
+   * @param run what makes this run the one it is
+   * @param keep how many checkpoints stay, the newest
+   */
+  Checkpoints(Storage storage, Path folder, ObjectNode run, int keep) {
+    this.storage = storage;
+    this.folder = folder;
+    this.run = run;
+    this.keep = keep;
+  }
+
+  void save(LoraTrainer trainer) throws IOException {
+    try (LocalFolder local = new LocalFolder()) {
+      java.nio.file.Path state = local.path().resolve("state");
+      trainer.save(state);
+      Files.writeString(state.resolve(RUN_FILE), run.toPrettyString());
+      storage.upload(state, new Path(folder, PREFIX + "%08d".formatted(trainer.stepsDone())));
+    }
+    List<Path> all = all();
+    for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
+      storage.delete(old);
+    }
+  }
+
+  /**
+   * Continues from the newest checkpoint, if there is one.
+   *
+   * @return its name; empty if there is none
+   * @throws UserException if it is one of another run
+   */
+  Optional<String> restore(LoraTrainer trainer) throws IOException {
+    List<Path> all = all();
+    if (all.isEmpty()) {
+      return Optional.empty();
+    }
+    Path newest = all.get(all.size() - 1);
+    Path runFile = new Path(newest, RUN_FILE);
+    if (!storage.exists(runFile)) {
+      throw new UserException(
+          "%s has no %s: not a checkpoint of sinklora train".formatted(newest, RUN_FILE));
+    }
+    checkSameRun(newest, "", JSON.readTree(storage.readText(runFile)), run);
+    trainer.resume(storage.local(newest));
+    return Optional.of(newest.getName());
+  }
+
+  private List<Path> all() throws IOException {
+    return storage.folders(folder).stream()
+        .filter(path -> path.getName().startsWith(PREFIX))
+        .toList();
+  }
+
+  private static void checkSameRun(Path checkpoint, String at, JsonNode saved, JsonNode current) {
+    if (current.isObject()) {
+      current
+          .properties()
+          .forEach(
+              field ->
+                  checkSameRun(
+                      checkpoint,
+                      at.isEmpty() ? field.getKey() : at + "." + field.getKey(),
+                      saved.path(field.getKey()),
+                      field.getValue()));
+    } else if (!saved.asText().equals(current.asText()) || saved.size() != current.size()) {
+      throw another(checkpoint, at, saved, current);
+    } else {
+      for (int i = 0; i < current.size(); i++) {
+        checkSameRun(checkpoint, at, saved.path(i), current.path(i));
+      }
+    }
+  }
+
+  private static UserException another(
+      Path checkpoint, String at, JsonNode saved, JsonNode current) {
+    return new UserException(
+        "%s is a checkpoint of another run: it has %s = %s, this run %s; resume with the same settings, or start anew with --overwrite or another --output"
+            .formatted(checkpoint, at, saved, current));
+  }
+}

@@ -1,0 +1,59 @@
+package org.sinklora.spark;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.sinklora.data.BundledModel;
+import picocli.CommandLine.Option;
+
+/** Options that every command has. */
+final class CommonOptions {
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "Settings as YAML or .properties, named like the options; options given win.")
+  private String config;
+
+  @Option(names = "--json", paramLabel = "FILE", description = "Also write the result as JSON.")
+  private String json;
+
+  @Option(
+      names = "--master",
+      paramLabel = "URL",
+      description = "Where Spark runs. Default: what spark-submit says, else local[*].")
+  private String master;
+
+  @Option(names = "--verbose", description = "Show where a failure came from.")
+  private boolean verbose;
+
+  String master() {
+    return master;
+  }
+
+  boolean verbose() {
+    return verbose;
+  }
+
+  /** Writes the result if a file was asked for. */
+  void writeJson(JsonNode result) throws IOException {
+    if (json != null) {
+      new Storage(new Configuration())
+          .writeText(new Path(json), result.toPrettyString() + System.lineSeparator());
+    }
+  }
+
+  /** The base model; the same in every command that has one. */
+  static final class Model {
+    @Option(
+        names = "--model",
+        paramLabel = "FOLDER",
+        defaultValue = BundledModel.NAME,
+        description = "Hugging Face model folder. Default: the bundled ${DEFAULT-VALUE}.")
+    private String model;
+
+    String location() {
+      return model;
+    }
+  }
+}

@@ -1,0 +1,96 @@
+package org.sinklora.spark;
+
+import java.io.FileNotFoundException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.NoSuchFileException;
+import java.util.Locale;
+import java.util.concurrent.ExecutionException;
+import org.apache.spark.SparkException;
+import picocli.CommandLine;
+
+/** Reports a failure in one line; with {@code --verbose} with its stack trace. */
+final class FailureReport implements CommandLine.IExecutionExceptionHandler {
+  @Override
+  public int handleExecutionException(
+      Exception e, CommandLine commandLine, CommandLine.ParseResult parsed) {
+    PrintWriter err = commandLine.getErr();
+    err.println("sinklora: " + oneLine(describe(e)));
+    boolean verbose =
+        commandLine.getCommandSpec().mixins().containsKey("common")
+            && ((CommonOptions) commandLine.getCommandSpec().mixins().get("common").userObject())
+                .verbose();
+    if (verbose) {
+      e.printStackTrace(err);
+    }
+    return CommandLine.ExitCode.SOFTWARE;
+  }
+
+  /** What went wrong, in the words of whoever noticed it. */
+  static String describe(Throwable failure) {
+    Throwable cause = cause(failure);
+    String message = cause.getMessage();
+    if (cause instanceof OutOfMemoryError) {
+      return "Out of memory (%s); give Java more with -Xmx, or choose a shorter context or --gradient-checkpointing"
+          .formatted(message);
+    }
+    if (cause instanceof SparkException) {
+      return taskFailure(message);
+    }
+    if (message != null && isDiskFull(message)) {
+      return message
+          + ": the disk is full or a limit is reached; free some space and go on with --resume";
+    }
+    if (cause instanceof NoSuchFileException || cause instanceof FileNotFoundException) {
+      return message + (message != null && message.contains(" ") ? "" : " does not exist");
+    }
+    if (cause instanceof FileAlreadyExistsException) {
+      return message + " (it exists already)";
+    }
+    boolean said = cause instanceof UserException || cause instanceof IllegalArgumentException;
+    if (message == null || !(said || message.contains(" "))) {
+      return cause.getClass().getSimpleName()
+          + (message == null ? "" : ": " + message)
+          + "; --verbose shows where";
+    }
+    return message;
+  }
+
+  private static boolean isDiskFull(String message) {
+    String lower = message.toLowerCase(Locale.ROOT);
+    return lower.contains("no space left")
+        || lower.contains("file too large")
+        || lower.contains("quota exceeded");
+  }
+
+  private static Throwable cause(Throwable failure) {
+    Throwable cause = failure;
+    while (cause.getCause() != null
+        && (cause instanceof SparkException
+            || cause instanceof ExecutionException
+            || cause instanceof UncheckedIOException
+            || cause.getClass().getName().equals("java.lang.RuntimeException"))) {
+      cause = cause.getCause();
+    }
+    return cause;
+  }
+
+  /** A failure in a task reaches the driver as the text of a stack trace in a message. */
+  private static String taskFailure(String message) {
+    String[] lines = message == null ? new String[] {""} : message.split("\n");
+    String told = lines[0];
+    int at = told.lastIndexOf("): ");
+    String inner = at < 0 ? told : told.substring(at + 3);
+    for (String line : lines) {
+      if (line.startsWith("Caused by: ")) {
+        inner = line.substring("Caused by: ".length());
+      }
+    }
+    return inner.replaceFirst("^([a-z]+\\.)+[A-Za-z$]+(Exception|Error): ", "");
+  }
+
+  static String oneLine(String message) {
+    return String.valueOf(message).strip().replaceAll("\\s*\\R\\s*", " ");
+  }
+}

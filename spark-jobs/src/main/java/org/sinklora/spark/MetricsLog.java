@@ -1,0 +1,67 @@
+package org.sinklora.spark;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.sinklora.lora.StepResult;
+
+/** One JSON line for each step, readable while the run goes on. */
+final class MetricsLog implements AutoCloseable {
+  private static final JsonMapper JSON = new JsonMapper();
+
+  private final FSDataOutputStream out;
+
+  /**
+   * Begins the file, with the lines of the steps that an earlier part of the run did.
+   *
+   * @param stepsDone later lines are dropped, since their steps are done again
+   */
+  MetricsLog(Storage storage, Path file, long stepsDone) throws IOException {
+    StringBuilder kept = new StringBuilder();
+    if (stepsDone > 0 && storage.exists(file)) {
+      for (String line : storage.readText(file).lines().toList()) {
+        if (isOf(line, stepsDone)) {
+          kept.append(line).append('\n');
+        }
+      }
+    }
+    FileSystem fileSystem = storage.fileSystem(file);
+    out = fileSystem.create(file, true);
+    write(kept.toString());
+  }
+
+  /** Whether a line is complete and one of the first steps; a killed process may leave half one. */
+  private static boolean isOf(String line, long stepsDone) {
+    try {
+      return JSON.readTree(line).path("step").asLong(Long.MAX_VALUE) <= stepsDone;
+    } catch (JsonProcessingException e) {
+      return false;
+    }
+  }
+
+  void add(StepResult step, double tokensPerSecond, long memoryBytes) throws IOException {
+    ObjectNode line = JSON.createObjectNode();
+    line.put("step", step.step());
+    line.put("loss", step.loss());
+    line.put("learning_rate", step.learningRate());
+    line.put("grad_norm", step.gradNorm());
+    line.put("tokens_per_second", Math.round(tokensPerSecond));
+    line.put("memory_mib", memoryBytes >> 20);
+    write(line + "\n");
+  }
+
+  private void write(String text) throws IOException {
+    out.write(text.getBytes(StandardCharsets.UTF_8));
+    out.hflush();
+  }
+
+  @Override
+  public void close() throws IOException {
+    out.close();
+  }
+}

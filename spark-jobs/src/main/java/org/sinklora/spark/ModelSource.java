@@ -1,0 +1,93 @@
+package org.sinklora.spark;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.apache.hadoop.conf.Configuration;
+import org.sinklora.data.BundledModel;
+import org.sinklora.lora.ModelConfig;
+import org.sinklora.lora.RopeConfig;
+
+/**
+ * A base model and the configuration to run it under; small enough to travel with a task.
+ *
+ * @param location name of the bundled model, or the Hadoop path of a Hugging Face model folder
+ * @param configJson the configuration, which may have a longer context than the folder's
+ */
+record ModelSource(String location, String configJson) implements Serializable {
+  private static final JsonMapper JSON = new JsonMapper();
+
+  /** The model as it is. */
+  static ModelSource of(String location, Configuration hadoop) throws IOException {
+    return of(location, ModelConfig.read(folder(location, hadoop)));
+  }
+
+  private static ModelSource of(String location, ModelConfig config) {
+    return new ModelSource(location, config.json().toString());
+  }
+
+  /**
+   * The model for another context length.
+   *
+   * @param context tokens; 0 for the model's own
+   * @param scaling {@code linear} to interpolate positions, {@code none} to leave them
+   */
+  ModelSource extended(int context, String scaling) {
+    ModelConfig config = config();
+    int before = config.maxPositionEmbeddings();
+    if (context == 0 || context == before) {
+      return this;
+    }
+    RopeConfig rope =
+        switch (scaling) {
+          case "none" -> config.rope();
+          case "linear" ->
+              context < before
+                  ? config.rope()
+                  : config.rope().extendedLinearly((double) context / before);
+          default ->
+              throw new UserException(
+                  "--rope-scaling is '%s'; choose linear or none".formatted(scaling));
+        };
+    return of(location, config.withContext(context, rope));
+  }
+
+  ModelConfig config() {
+    try {
+      return ModelConfig.parse((ObjectNode) JSON.readTree(configJson), location);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("A configuration that was JSON before is none now", e);
+    }
+  }
+
+  /** The model's files on this machine. */
+  Path folder(Configuration hadoop) throws IOException {
+    return folder(location, hadoop);
+  }
+
+  private static Path folder(String location, Configuration hadoop) throws IOException {
+    if (location.equals(BundledModel.NAME)) {
+      return BundledModel.folder();
+    }
+    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(location);
+    Path folder;
+    try {
+      folder = new Storage(hadoop).local(path);
+    } catch (FileNotFoundException e) {
+      throw new UserException(
+          "There is no model folder %s; give a Hugging Face model folder, or %s for the bundled model"
+              .formatted(location, BundledModel.NAME),
+          e);
+    }
+    if (!Files.exists(folder.resolve("config.json"))) {
+      throw new UserException(
+          "%s has no config.json: not a Hugging Face model folder".formatted(location));
+    }
+    return folder;
+  }
+}

@@ -1,0 +1,117 @@
+package org.sinklora.spark;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.spark.sql.SparkSession;
+import org.sinklora.data.SequencePlan.Slice;
+import org.sinklora.data.Tokenizer;
+import org.sinklora.lora.Perplexity;
+
+/**
+ * What is evaluated and how.
+ *
+ * @param data data set whose held-out documents are used
+ * @param protocol which windows
+ * @param lengths tokens of the windows, several at once
+ * @param stride tokens from window to window in the stream protocol
+ * @param documents how many documents at most; 0 for all
+ * @param minimumTokens what a document must have; 0 for the largest of the lengths, so that all
+ *     lengths are measured on the same documents
+ * @param tail how many predictions of each window count, the last ones
+ */
+record PerplexityEvaluation(
+    String data,
+    EvaluationWindows.Protocol protocol,
+    List<Integer> lengths,
+    int stride,
+    int documents,
+    int minimumTokens,
+    int tail) {
+  /** Tokens of a stream; each executor holds them. */
+  private static final int LONGEST_STREAM = 500_000_000;
+
+  PerplexityEvaluation {
+    for (int length : lengths) {
+      if (length < 2) {
+        throw new UserException(
+            "--lengths has %d; a window predicts something from 2 tokens on".formatted(length));
+      }
+    }
+    if (stride < 1 || tail < 1 || documents < 0 || minimumTokens < 0) {
+      throw new UserException("--stride and --tail are at least 1, --documents at least 0");
+    }
+  }
+
+  /** The perplexity by length. */
+  Map<Integer, Perplexity> of(SparkSession spark, ModelSource model, String adapter)
+      throws IOException {
+    try (Tokenizer tokenizer =
+        Tokenizer.load(model.folder(spark.sparkContext().hadoopConfiguration()))) {
+      ModelFit.check(tokenizer, model);
+      TokenDataSet set =
+          TokenDataSet.open(
+              spark, data, Split.HELD_OUT, tokenizer.fingerprint(), model.config().vocabSize());
+      PerplexityJob job = new PerplexityJob(SparkSessions.context(spark), model, adapter, tail);
+      return protocol == EvaluationWindows.Protocol.DOCUMENTS
+          ? byDocument(set, job)
+          : byStream(set, job);
+    }
+  }
+
+  private Map<Integer, Perplexity> byDocument(TokenDataSet set, PerplexityJob job) {
+    int longest = lengths.stream().mapToInt(Integer::intValue).max().orElseThrow();
+    int minimum = minimumTokens > 0 ? minimumTokens : longest;
+    List<Slice> slices = EvaluationWindows.documents(set.lengths(), longest, minimum, documents);
+    int[] tokens = joined(set.read(slices));
+    Map<Integer, int[]> starts = new TreeMap<>();
+    for (int length : lengths) {
+      int[] positions = new int[slices.size()];
+      Arrays.setAll(positions, i -> i * longest);
+      starts.put(length, positions);
+    }
+    return job.run(tokens, starts);
+  }
+
+  private Map<Integer, Perplexity> byStream(TokenDataSet set, PerplexityJob job) {
+    long size = set.info().heldOut().tokens();
+    if (size > LONGEST_STREAM) {
+      throw new UserException(
+          "The held-out stream has %,d tokens, more than the %,d of one evaluation; hold out fewer documents"
+              .formatted(size, LONGEST_STREAM));
+    }
+    int[] tokens = joined(set.read(EvaluationWindows.whole(set.lengths())));
+    Map<Integer, int[]> starts = new TreeMap<>();
+    for (int length : lengths) {
+      if (tokens.length < length) {
+        throw new UserException(
+            "The held-out stream has %,d tokens, fewer than a window of %,d; evaluate shorter --lengths"
+                .formatted(tokens.length, length));
+      }
+      int[] positions = new int[(tokens.length - length) / stride + 1];
+      Arrays.setAll(positions, i -> i * stride);
+      starts.put(length, positions);
+    }
+    return job.run(tokens, starts);
+  }
+
+  private static int[] joined(List<int[]> parts) {
+    int[] all = new int[parts.stream().mapToInt(part -> part.length).sum()];
+    int at = 0;
+    for (int[] part : parts) {
+      System.arraycopy(part, 0, all, at, part.length);
+      at += part.length;
+    }
+    return all;
+  }
+
+  /** The protocol in words, to stand next to every number. */
+  String describe() {
+    String counted = tail == Integer.MAX_VALUE ? "" : ", last " + tail + " predictions";
+    return protocol == EvaluationWindows.Protocol.DOCUMENTS
+        ? "documents: BOS and the first tokens of each document, full attention" + counted
+        : "stream: windows every %d tokens, full attention%s".formatted(stride, counted);
+  }
+}

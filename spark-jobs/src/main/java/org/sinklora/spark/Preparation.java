@@ -1,0 +1,189 @@
+package org.sinklora.spark;
+
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.storage.StorageLevel;
+import org.sinklora.data.HeldOutSplit;
+import org.sinklora.data.SequencePacker;
+import org.sinklora.data.TokenDocuments;
+import org.sinklora.data.Tokenizer;
+import scala.Tuple2;
+
+/**
+ * Texts to a token data set. The result depends on the texts' names and contents alone: not on how
+ * many tasks there are or which comes first.
+ */
+final class Preparation {
+  private static final StructType DOCUMENT =
+      new StructType()
+          .add("name", DataTypes.StringType, false)
+          .add("held_out", DataTypes.BooleanType, false)
+          .add("input_ids", DataTypes.createArrayType(DataTypes.IntegerType, false), false);
+  private static final StructType TOKENS =
+      new StructType()
+          .add("input_ids", DataTypes.createArrayType(DataTypes.IntegerType, false), false)
+          .add("document", DataTypes.LongType, false)
+          .add("held_out", DataTypes.BooleanType, false);
+
+  /** Documents that are packed together by one task; fixed, so that the result is. */
+  private static final int DOCUMENTS_PER_PACK = 4096;
+
+  /**
+   * @param model whose tokenizer is used
+   * @param heldOut share of the documents
+   * @param minimumCharacters documents shorter than that are left out
+   * @param packedLength tokens of a packed sequence; 0 keeps documents as they are
+   */
+  record Settings(ModelSource model, HeldOutSplit heldOut, int minimumCharacters, int packedLength)
+      implements Serializable {}
+
+  private final SparkSession spark;
+  private final Settings settings;
+
+  Preparation(SparkSession spark, Settings settings) {
+    this.spark = spark;
+    this.settings = settings;
+  }
+
+  /** Writes the data set; it appears complete or not at all. */
+  DataSetInfo write(JavaRDD<Text> texts, Tokenizer tokenizer, Path output) throws IOException {
+    int bos = tokenizer.bosId().orElse(-1);
+    if (settings.packedLength() > 0 && bos < 0) {
+      throw new UserException(
+          "The tokenizer has no BOS, which tells packed documents apart; leave out --pack");
+    }
+    Storage storage = SparkSessions.storage(spark);
+    Path fresh = Storage.sibling(output, "tmp");
+    Dataset<Row> tokens = numbered(tokenize(texts)).persist(StorageLevel.MEMORY_AND_DISK());
+    try {
+      if (tokens.isEmpty()) {
+        throw new UserException(
+            "No document is left: the inputs are empty, or every text has fewer than the %,d characters of --min-characters"
+                .formatted(settings.minimumCharacters()));
+      }
+      DataSetInfo info =
+          new DataSetInfo(
+              settings.packedLength() > 0 ? DataSetInfo.PACKED : DataSetInfo.DOCUMENTS,
+              settings.packedLength(),
+              settings.model().location(),
+              tokenizer.fingerprint(),
+              tokenizer.vocabularySize(),
+              bos,
+              settings.heldOut().share(),
+              write(tokens, Split.TRAIN, bos, fresh),
+              write(tokens, Split.HELD_OUT, bos, fresh));
+      storage.writeText(new Path(fresh, DataSetInfo.FILE), info.toJson());
+      storage.replace(fresh, output);
+      return info;
+    } finally {
+      tokens.unpersist();
+      storage.delete(fresh);
+    }
+  }
+
+  private Dataset<Row> tokenize(JavaRDD<Text> texts) {
+    Settings chosen = settings;
+    JavaRDD<Row> rows =
+        texts
+            .filter(text -> text.text().length() >= 1)
+            // Files differ in size: spread the texts before the work begins.
+            .repartition(SparkSessions.context(spark).defaultParallelism() * 4)
+            .mapPartitions(part -> tokenize(part, chosen));
+    return spark.createDataFrame(rows, DOCUMENT).dropDuplicates("name");
+  }
+
+  private static Iterator<Row> tokenize(Iterator<Text> texts, Settings settings)
+      throws IOException {
+    Tokenizer tokenizer = ExecutorTokenizers.of(settings.model());
+    List<Row> rows = new ArrayList<>();
+    while (texts.hasNext()) {
+      Text text = texts.next();
+      int characters = text.text().codePointCount(0, text.text().length());
+      if (characters >= settings.minimumCharacters()) {
+        rows.add(
+            RowFactory.create(
+                text.name(),
+                settings.heldOut().holdsOut(text.name()),
+                TokenDocuments.encode(tokenizer, text.text())));
+      }
+    }
+    return rows.iterator();
+  }
+
+  /** Numbers the documents by their names' order. */
+  private Dataset<Row> numbered(Dataset<Row> documents) {
+    JavaRDD<Row> rows =
+        documents
+            .sort("name")
+            .javaRDD()
+            .zipWithIndex()
+            .map(pair -> RowFactory.create(pair._1().get(2), pair._2(), pair._1().getBoolean(1)));
+    return spark.createDataFrame(rows, TOKENS);
+  }
+
+  private DataSetInfo.Part write(Dataset<Row> tokens, Split split, int bos, Path folder) {
+    Dataset<Row> rows =
+        tokens
+            .filter(functions.col("held_out").equalTo(split == Split.HELD_OUT))
+            .select("input_ids", "document");
+    if (settings.packedLength() > 0 && split == Split.TRAIN) {
+      rows = packed(rows, bos);
+    }
+    String target = new Path(folder, split.folder()).toString();
+    rows.write().parquet(target);
+    Row sums =
+        spark
+            .read()
+            .parquet(target)
+            .agg(
+                functions.count(functions.lit(1)),
+                functions.sum(functions.size(functions.col("input_ids"))),
+                functions.bit_xor(
+                    functions.xxhash64(functions.col("document"), functions.col("input_ids"))))
+            .first();
+    return new DataSetInfo.Part(
+        sums.getLong(0),
+        sums.isNullAt(1) ? 0 : sums.getLong(1),
+        sums.isNullAt(2) ? "0" : Long.toHexString(sums.getLong(2)));
+  }
+
+  /** Sequences of one length; the number of a sequence takes the document's place. */
+  private Dataset<Row> packed(Dataset<Row> rows, int bos) {
+    int length = settings.packedLength();
+    JavaRDD<Row> sequences =
+        rows.javaRDD()
+            .mapToPair(row -> new Tuple2<>(row.getLong(1) / DOCUMENTS_PER_PACK, row))
+            .groupByKey()
+            .sortByKey()
+            .flatMap(pack -> pack(pack._2(), length, bos).iterator())
+            .zipWithIndex()
+            .map(pair -> RowFactory.create(pair._1(), pair._2(), false));
+    return spark.createDataFrame(sequences, TOKENS).select("input_ids", "document");
+  }
+
+  private static List<int[]> pack(Iterable<Row> documents, int length, int bos) {
+    List<Row> ordered = new ArrayList<>();
+    documents.forEach(ordered::add);
+    ordered.sort(Comparator.comparingLong(row -> row.getLong(1)));
+    List<int[]> sequences = new ArrayList<>();
+    SequencePacker packer = new SequencePacker(length, bos, sequences::add);
+    for (Row row : ordered) {
+      List<Integer> ids = row.getList(0);
+      packer.add(ids.stream().mapToInt(Integer::intValue).toArray());
+    }
+    return sequences;
+  }
+}

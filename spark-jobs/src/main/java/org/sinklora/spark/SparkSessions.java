@@ -1,0 +1,50 @@
+package org.sinklora.spark;
+
+import java.io.IOException;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+
+/** Opens the Spark session of an application. */
+final class SparkSessions {
+  private static final String VECTOR_API = "--add-modules=jdk.incubator.vector";
+
+  private SparkSessions() {}
+
+  /**
+   * @param master where to run; null for what {@code spark-submit} says, else all local cores
+   */
+  static SparkSession open(String application, String master) {
+    SparkConf conf = new SparkConf().setAppName("sinklora " + application);
+    if (master != null) {
+      conf.setMaster(master);
+    }
+    conf.setIfMissing("spark.master", "local[*]");
+    if (conf.get("spark.master").startsWith("local")) {
+      conf.setIfMissing("spark.driver.host", "127.0.0.1");
+      conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1");
+      conf.setIfMissing("spark.ui.enabled", "false");
+      conf.setIfMissing("spark.sql.shuffle.partitions", "8");
+    }
+    String executorOptions = conf.get("spark.executor.extraJavaOptions", "");
+    if (!executorOptions.contains(VECTOR_API)) {
+      conf.set("spark.executor.extraJavaOptions", (executorOptions + " " + VECTOR_API).trim());
+    }
+    // A progress bar of our own says what is going on.
+    conf.setIfMissing("spark.ui.showConsoleProgress", "false");
+    return SparkSession.builder().config(conf).getOrCreate();
+  }
+
+  static JavaSparkContext context(SparkSession spark) {
+    return JavaSparkContext.fromSparkContext(spark.sparkContext());
+  }
+
+  static Storage storage(SparkSession spark) {
+    return new Storage(spark.sparkContext().hadoopConfiguration());
+  }
+
+  static boolean exists(SparkSession spark, String path) throws IOException {
+    return storage(spark).exists(new Path(path));
+  }
+}

@@ -1,0 +1,62 @@
+package org.sinklora.spark;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** Fine-tunes an adapter; a Spark application. */
+@Command(
+    name = "train",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = "Fine-tunes a LoRA adapter to a longer context.",
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  sinklora train --data data/ --context 4096 --learning-rate 3e-3 --output run/",
+      "  sinklora train --config conf/train.yaml --output run/ --resume",
+      "  spark-submit --class org.sinklora.spark.Train sinklora.jar --data hdfs:/data \\",
+      "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run"
+    })
+public final class Train implements Callable<Integer> {
+  @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+  @Mixin private CommonOptions.Model model;
+  @Mixin private TrainTargetOptions targetOptions;
+  @Mixin private TrainOptions options;
+  @Mixin private CommonOptions common;
+
+  Train() {}
+
+  /** Entry point for {@code spark-submit}. */
+  public static void main(String[] arguments) {
+    SinkLora.main(arguments, "train");
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    TrainTarget target = targetOptions.resolve();
+    ModelSource plain = ModelSource.of(model.location(), new Configuration());
+    TrainSettings settings = options.resolve(model.location(), plain.config());
+    settings.trainingConfig();
+    settings.loraConfig(plain.config());
+    ModelSource extended = plain.extended(settings.context(), settings.ropeScaling());
+    try (SparkSession spark = SparkSessions.open("train", common.master())) {
+      ObjectNode result = new TrainingRun(spark, settings, extended, target).run();
+      result.set("settings", settings.toJson());
+      common.writeJson(result);
+      spec.commandLine()
+          .getOut()
+          .printf(
+              "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%n",
+              result.path("trained_values").asLong(),
+              result.path("steps").asLong(),
+              result.path("seconds").asDouble(),
+              result.path("tokens_per_second").asDouble(),
+              result.path("adapter").asText());
+    }
+    return 0;
+  }
+}

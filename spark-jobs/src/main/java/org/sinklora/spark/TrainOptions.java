@@ -1,0 +1,185 @@
+package org.sinklora.spark;
+
+import java.util.List;
+import org.sinklora.lora.ModelConfig;
+import picocli.CommandLine.Option;
+
+/** The options of training that decide its result. */
+final class TrainOptions {
+  @Option(
+      names = "--context",
+      paramLabel = "TOKENS",
+      description = "Tokens of a sequence. Default: the model's context.")
+  private int context;
+
+  @Option(
+      names = "--rope-scaling",
+      defaultValue = "linear",
+      description =
+          "How positions reach a longer context: linear (interpolation) or none."
+              + " Default: ${DEFAULT-VALUE}.")
+  private String ropeScaling;
+
+  @Option(
+      names = "--attention",
+      defaultValue = "sf",
+      description =
+          "full, sf (Sink Fixed) or s2 (LongLoRA's, for comparison). Default: ${DEFAULT-VALUE}.")
+  private String attention;
+
+  @Option(
+      names = "--group-size",
+      paramLabel = "TOKENS",
+      description = "Tokens of an attention group. Default: a quarter of the context.")
+  private int groupSize;
+
+  @Option(
+      names = "--sinks",
+      defaultValue = "4",
+      description = "First tokens that every token sees under sf. Default: ${DEFAULT-VALUE}.")
+  private int sinks;
+
+  @Option(
+      names = "--shifted-head-ratio",
+      defaultValue = "0.25",
+      description = "Share of the heads with shifted groups under sf. Default: ${DEFAULT-VALUE}.")
+  private double shiftedHeadRatio;
+
+  @Option(
+      names = "--full-attention-layers",
+      split = ",",
+      paramLabel = "LAYER",
+      description = "Layers that always attend fully, counted from 0.")
+  private List<Integer> fullAttentionLayers = List.of();
+
+  @Option(
+      names = "--full-attention-tail",
+      defaultValue = "0",
+      description = "Share of the steps, at the end, with full attention. Default: 0.")
+  private double fullAttentionTail;
+
+  @Option(
+      names = "--rank",
+      defaultValue = "8",
+      description = "Rank of the LoRA updates. Default: ${DEFAULT-VALUE}.")
+  private int rank;
+
+  @Option(
+      names = "--alpha",
+      defaultValue = "16",
+      description = "LoRA's alpha; the updates are scaled by alpha/rank. Default: 16.")
+  private double alpha;
+
+  @Option(names = "--dropout", defaultValue = "0", description = "LoRA dropout. Default: 0.")
+  private double dropout;
+
+  @Option(
+      names = "--target-modules",
+      split = ",",
+      defaultValue = "q_proj,k_proj,v_proj,o_proj",
+      description = "Linears with a LoRA update. Default: ${DEFAULT-VALUE}.")
+  private List<String> targetModules;
+
+  @Option(
+      names = "--modules-to-save",
+      split = ",",
+      paramLabel = "MODULE",
+      description =
+          "Modules trained whole (LoRA+): embed_tokens,norm,input_layernorm,"
+              + "post_attention_layernorm. Default: none.")
+  private List<String> modulesToSave = List.of();
+
+  @Option(
+      names = "--steps",
+      defaultValue = "100",
+      description = "Optimiser steps. Default: ${DEFAULT-VALUE}.")
+  private long steps;
+
+  @Option(
+      names = "--batch-size",
+      defaultValue = "1",
+      description = "Sequences of a step, over all tasks. Default: ${DEFAULT-VALUE}.")
+  private int batchSize;
+
+  @Option(
+      names = "--learning-rate",
+      defaultValue = "2e-5",
+      description = "Peak learning rate. Default: ${DEFAULT-VALUE}.")
+  private double learningRate;
+
+  @Option(
+      names = "--schedule",
+      defaultValue = "constant_with_warmup",
+      description = "constant_with_warmup, cosine or linear. Default: ${DEFAULT-VALUE}.")
+  private String schedule;
+
+  @Option(
+      names = "--warmup-steps",
+      defaultValue = "20",
+      description = "Steps in which the rate rises. Default: ${DEFAULT-VALUE}.")
+  private int warmupSteps;
+
+  @Option(names = "--weight-decay", defaultValue = "0", description = "AdamW's. Default: 0.")
+  private double weightDecay;
+
+  @Option(
+      names = "--max-grad-norm",
+      defaultValue = "1",
+      description = "Gradients are clipped to this norm; 0: not. Default: ${DEFAULT-VALUE}.")
+  private double maxGradNorm;
+
+  @Option(
+      names = "--gradient-checkpointing",
+      description = "Less memory for about a third more time.")
+  private boolean gradientCheckpointing;
+
+  @Option(
+      names = "--seed",
+      defaultValue = "0",
+      description = "Decides everything random. Default: ${DEFAULT-VALUE}.")
+  private long seed;
+
+  String ropeScaling() {
+    return ropeScaling;
+  }
+
+  int context() {
+    return context;
+  }
+
+  /**
+   * @param model location of the model
+   * @param config its configuration as it is
+   */
+  TrainSettings resolve(String model, ModelConfig config) {
+    int length = context > 0 ? context : config.maxPositionEmbeddings();
+    if (length < 2) {
+      throw new UserException("--context is %d; choose 2 or more".formatted(length));
+    }
+    if (batchSize < 1) {
+      throw new UserException("--batch-size is %d; choose 1 or more".formatted(batchSize));
+    }
+    return new TrainSettings(
+        model,
+        length,
+        length == config.maxPositionEmbeddings() ? "none" : ropeScaling,
+        new TrainSettings.Attention(
+            attention,
+            groupSize > 0 ? groupSize : Math.max(2, length / 4),
+            sinks,
+            shiftedHeadRatio,
+            fullAttentionLayers,
+            fullAttentionTail),
+        new TrainSettings.Lora(rank, alpha, dropout, targetModules, modulesToSave),
+        new TrainSettings.Optimizer(
+            steps,
+            batchSize,
+            learningRate,
+            schedule,
+            warmupSteps,
+            weightDecay,
+            maxGradNorm,
+            gradientCheckpointing),
+        seed);
+  }
+}

@@ -1,0 +1,58 @@
+package org.sinklora.spark;
+
+import org.apache.hadoop.fs.Path;
+
+/**
+ * What of a run does not change its result; see the options of {@link TrainTargetOptions}.
+ *
+ * @param data prepared data set
+ * @param folder receives adapter, checkpoints and metrics
+ * @param overwrite whether an earlier run in the folder is replaced
+ * @param resume whether an earlier run in the folder goes on
+ * @param checkpointEvery steps from one checkpoint to the next
+ * @param keepCheckpoints how many of them stay
+ * @param partitions tasks of a step; 0 to choose
+ * @param threads threads of a task; 0 to choose
+ */
+record TrainTarget(
+    String data,
+    Path folder,
+    boolean overwrite,
+    boolean resume,
+    int checkpointEvery,
+    int keepCheckpoints,
+    int partitions,
+    int threads) {
+
+  /**
+   * @throws UserException if the values make no sense
+   */
+  TrainTarget {
+    if (resume && overwrite) {
+      throw new UserException(
+          "--resume goes on with the output folder, --overwrite replaces it: choose one");
+    }
+    if (checkpointEvery < 1 || keepCheckpoints < 1) {
+      throw new UserException(
+          "--checkpoint-every is %d and --keep-checkpoints %d; choose 1 or more"
+              .formatted(checkpointEvery, keepCheckpoints));
+    }
+    if (partitions < 0 || threads < 0) {
+      throw new UserException(
+          "--partitions is %d and --threads-per-task %d; choose 1 or more, or 0 for the default"
+              .formatted(partitions, threads));
+    }
+  }
+
+  Path adapter() {
+    return new Path(folder, "adapter");
+  }
+
+  Path checkpoints() {
+    return new Path(folder, "checkpoints");
+  }
+
+  Path metrics() {
+    return new Path(folder, "metrics.jsonl");
+  }
+}

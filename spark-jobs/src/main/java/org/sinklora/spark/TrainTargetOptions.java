@@ -1,0 +1,65 @@
+package org.sinklora.spark;
+
+import org.apache.hadoop.fs.Path;
+import picocli.CommandLine.Option;
+
+/** The options of training that do not change its result. */
+final class TrainTargetOptions {
+  @Option(
+      names = "--data",
+      paramLabel = "FOLDER",
+      required = true,
+      description = "Data set that 'prepare' wrote.")
+  private String data;
+
+  @Option(
+      names = "--output",
+      paramLabel = "FOLDER",
+      required = true,
+      description = "Receives adapter/, checkpoints/ and metrics.jsonl.")
+  private String output;
+
+  @Option(names = "--overwrite", description = "Replace the output folder.")
+  private boolean overwrite;
+
+  @Option(names = "--resume", description = "Go on from the newest checkpoint in --output.")
+  private boolean resume;
+
+  @Option(
+      names = "--checkpoint-every",
+      defaultValue = "50",
+      paramLabel = "STEPS",
+      description = "Steps from one checkpoint to the next. Default: ${DEFAULT-VALUE}.")
+  private int checkpointEvery;
+
+  @Option(
+      names = "--keep-checkpoints",
+      defaultValue = "2",
+      description = "How many of them stay. Default: ${DEFAULT-VALUE}.")
+  private int keepCheckpoints;
+
+  @Option(
+      names = "--partitions",
+      defaultValue = "0",
+      description = "Tasks of a step. Default: as many as cores or sequences.")
+  private int partitions;
+
+  @Option(
+      names = "--threads-per-task",
+      defaultValue = "0",
+      paramLabel = "THREADS",
+      description = "Default: the cores shared out among the tasks.")
+  private int threads;
+
+  TrainTarget resolve() {
+    return new TrainTarget(
+        data,
+        new Path(output),
+        overwrite,
+        resume,
+        checkpointEvery,
+        keepCheckpoints,
+        partitions,
+        threads);
+  }
+}

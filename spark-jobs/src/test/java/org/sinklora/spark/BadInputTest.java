@@ -1,0 +1,165 @@
+package org.sinklora.spark;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.sinklora.data.BundledModel;
+
+/** What is wrong is said in one line with the way out; nothing is lost. */
+class BadInputTest {
+  @TempDir private Path folder;
+
+  private static void fails(Cli cli, String... said) {
+    assertEquals(1, cli.code(), cli.err());
+    List<String> lines = cli.err().lines().filter(line -> line.startsWith("sinklora: ")).toList();
+    assertEquals(1, lines.size(), cli.err());
+    assertFalse(cli.err().contains("\tat "), cli.err());
+    for (String words : said) {
+      assertTrue(lines.get(0).contains(words), words + " in: " + lines.get(0));
+    }
+  }
+
+  private Cli prepare(Path input, Object... more) {
+    return Cli.run(
+        SampleData.with(
+            new Object[] {"prepare", "--input", input, "--output", folder.resolve("data")}, more));
+  }
+
+  @Test
+  void inputsThatAreMissingEmptyOrMalformed() throws IOException {
+    fails(prepare(folder.resolve("nowhere")), "nowhere does not exist");
+    Path empty = Files.createDirectory(folder.resolve("empty"));
+    fails(prepare(empty), "no file that ends with one of .txt, .md", "--extensions");
+    Files.writeString(empty.resolve("nothing.txt"), "");
+    fails(prepare(empty), "is empty");
+    Path json = Files.writeString(folder.resolve("a.jsonl"), "{\"body\": \"x\"}\n");
+    fails(prepare(json), "a.jsonl has no text in the field 'text'", "body");
+    Files.writeString(json, "{\"text\": \"x\"}\n{\"text\"");
+    fails(prepare(json), "is no JSON object");
+    Path binary = Files.write(folder.resolve("b.txt"), new byte[] {'a', (byte) 0xff, 'b'});
+    fails(prepare(binary), "b.txt", "UTF-8", "iconv");
+    Path jar = Files.writeString(folder.resolve("c.jar"), "no jar");
+    fails(prepare(jar), "is no jar");
+    assertFalse(Files.exists(folder.resolve("data")));
+  }
+
+  @Test
+  void outputFoldersThatExist() throws IOException {
+    Path output = folder.resolve("data");
+    Files.createDirectory(output);
+    Path precious = Files.writeString(output.resolve("precious.txt"), "text");
+    Path text = Files.writeString(folder.resolve("text.txt"), "some text ".repeat(100));
+    fails(prepare(text), "exists and is not empty", "--overwrite");
+    fails(prepare(text, "--overwrite"), "was not written by this command");
+    fails(Cli.run(SampleData.train(output)), "exists and is not empty", "--overwrite");
+    assertEquals("text", Files.readString(precious));
+  }
+
+  @Test
+  void dataThatDoesNotFit() throws IOException {
+    fails(
+        Cli.run(SampleData.train(folder.resolve("run"), "--data", folder.resolve("none"))),
+        "There is no data set",
+        "sinklora prepare");
+    fails(
+        Cli.run(SampleData.train(folder.resolve("run"), "--context", 200_000)),
+        "No document has 200,000 tokens: the longest of",
+        "choose a shorter context");
+    assertFalse(Files.exists(folder.resolve("run")));
+    fails(
+        Cli.run("eval", "perplexity", "--data", SampleData.folder(), "--lengths", "200000"),
+        "No document has 200,000 tokens",
+        "--lengths");
+  }
+
+  @Test
+  void aTokenizerThatDoesNotFit() throws IOException {
+    // The data set was made with another tokenizer than the model's.
+    Path other = copyOfModel("other");
+    Path tokenizer = other.resolve("tokenizer.json");
+    Files.writeString(
+        tokenizer, Files.readString(tokenizer).replace("\"add_prefix_space\":", "\"use_x\":"));
+    Path config = other.resolve("tokenizer_config.json");
+    Files.writeString(config, "{}");
+    fails(
+        Cli.run(SampleData.train(folder.resolve("run"), "--model", other)),
+        "prepared with the tokenizer of javalm-5m",
+        "prepare it again");
+
+    // The tokenizer has more ids than the model.
+    Path small = copyOfModel("small");
+    Path json = small.resolve("config.json");
+    Files.writeString(
+        json, Files.readString(json).replaceAll("\"vocab_size\": *2048", "\"vocab_size\": 1024"));
+    fails(
+        Cli.run(SampleData.train(folder.resolve("run"), "--model", small)),
+        "2,048 ids, but the model's embedding only 1,024");
+  }
+
+  private Path copyOfModel(String name) throws IOException {
+    Path copy = Files.createDirectory(folder.resolve(name));
+    try (Stream<Path> files = Files.list(BundledModel.folder())) {
+      for (Path file : files.toList()) {
+        Files.copy(file, copy.resolve(file.getFileName().toString()));
+      }
+    }
+    return copy;
+  }
+
+  @Test
+  void idsOutsideTheVocabulary() throws IOException {
+    Path data = folder.resolve("ids");
+    try (SparkSession spark = SparkSessions.open("test", "local[1]")) {
+      for (Split split : Split.values()) {
+        spark
+            .read()
+            .parquet(SampleData.folder().resolve("train").toString())
+            .selectExpr("transform(input_ids, x -> x + 1000) AS input_ids", "document")
+            .write()
+            .parquet(data.resolve(split.folder()).toString());
+      }
+    }
+    Files.copy(SampleData.folder().resolve(DataSetInfo.FILE), data.resolve(DataSetInfo.FILE));
+    fails(
+        Cli.run(SampleData.train(folder.resolve("run"), "--data", data)),
+        "holds id",
+        "outside the 2,048 of the model",
+        "prepare it again");
+  }
+
+  /** The limit on the size of a file stands for a full disk: writing fails half-way. */
+  @Test
+  void aFullDisk() throws IOException, InterruptedException {
+    Path output = folder.resolve("run");
+    Object[] command =
+        SampleData.train(output, "--steps", 3, "--checkpoint-every", 1, "--master", "local[1]");
+    List<String> child = ChildJvm.command("2g", SinkLora.class, command);
+    String line = "ulimit -f 2000; exec \"$@\"";
+    List<String> limited = new ArrayList<>(List.of("bash", "-c", line, "bash"));
+    limited.addAll(child);
+    limited.addAll(limited.size() - child.size() + 1, List.of("-XX:-UsePerfData"));
+    Path log = folder.resolve("child.log");
+    Process process = ChildJvm.start(log, limited);
+    assertTrue(process.waitFor(3, TimeUnit.MINUTES));
+    String said = Files.readString(log);
+    assertEquals(1, process.exitValue(), said);
+    assertTrue(said.contains("the disk is full or a limit is reached"), said);
+    assertTrue(said.contains("--resume"), said);
+    assertFalse(Files.exists(output.resolve("adapter")));
+
+    // With room again it goes on.
+    Cli.succeed(SampleData.with(command, "--resume"));
+    assertTrue(Files.exists(output.resolve("adapter/adapter_model.safetensors")));
+  }
+}

@@ -1,0 +1,81 @@
+package org.sinklora.spark;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run that is killed and resumed ends with the same adapter, byte for byte. */
+class ResumeTest {
+  private static final Object[] SETTINGS = {
+    "--master", "local[2]", "--steps", "9", "--checkpoint-every", "2"
+  };
+
+  @TempDir private Path folder;
+
+  @Test
+  void aKilledRunGoesOnAsIfNothingHadBeen() throws IOException, InterruptedException {
+    Path straight = folder.resolve("straight");
+    Cli.succeed(SampleData.train(straight, SETTINGS));
+
+    Path killed = folder.resolve("killed");
+    Process process =
+        ChildJvm.start(
+            folder.resolve("child.log"),
+            ChildJvm.command("2g", SinkLora.class, SampleData.train(killed, SETTINGS)));
+    // In the middle of the sixth step: behind the second checkpoint, before the third.
+    waitForLines(killed.resolve("metrics.jsonl"), 5, process);
+    process.destroyForcibly();
+    assertTrue(process.waitFor(1, TimeUnit.MINUTES));
+    assertFalse(Files.exists(killed.resolve("adapter")), "it had come to its end");
+
+    Cli.succeed(SampleData.with(SampleData.train(killed, SETTINGS), "--resume"));
+    for (String file : List.of("adapter_model.safetensors", "adapter_config.json")) {
+      assertArrayEquals(
+          Files.readAllBytes(straight.resolve("adapter").resolve(file)),
+          Files.readAllBytes(killed.resolve("adapter").resolve(file)),
+          file);
+    }
+    assertEquals(9, Files.readAllLines(killed.resolve("metrics.jsonl")).size());
+
+    // Only the newest stay, and nothing half-written.
+    try (var left = Files.list(killed.resolve("checkpoints"))) {
+      assertEquals(
+          List.of("step-00000008", "step-00000009"),
+          left.map(path -> path.getFileName().toString())
+              .filter(name -> !name.startsWith("."))
+              .sorted()
+              .toList());
+    }
+
+    Cli another =
+        Cli.run(SampleData.with(SampleData.train(killed, SETTINGS), "--resume", "--rank", "4"));
+    assertEquals(1, another.code());
+    assertTrue(another.err().contains("checkpoint of another run"), another.err());
+    assertTrue(another.err().contains("settings.lora.rank = 8"), another.err());
+  }
+
+  private void waitForLines(Path file, int lines, Process process)
+      throws IOException, InterruptedException {
+    while (!Files.exists(file) || Files.readAllLines(file).size() < lines) {
+      assertTrue(process.isAlive(), () -> "ended early: " + read(folder.resolve("child.log")));
+      Thread.sleep(20);
+    }
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return e.toString();
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package org.sinklora.spark;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A small data set of real text: the sources of this module. */
+final class SampleData {
+  static final Path SOURCES = Path.of("src", "main", "java");
+  private static Path prepared;
+
+  private SampleData() {}
+
+  /** The data set, prepared once in a test run. */
+  static synchronized Path folder() throws IOException {
+    if (prepared == null) {
+      Path folder = Files.createTempDirectory(Path.of("target"), "sample-").resolve("data");
+      Cli.succeed(
+          "prepare",
+          "--input",
+          SOURCES,
+          "--extensions",
+          ".java",
+          "--held-out",
+          "0.3",
+          "--output",
+          folder);
+      prepared = folder;
+    }
+    return prepared;
+  }
+
+  /**
+   * A training on it that takes seconds.
+   *
+   * @param more options to add or to change, each with its value
+   */
+  static Object[] train(Path output, Object... more) throws IOException {
+    Map<Object, Object> options = new LinkedHashMap<>();
+    options.put("--data", folder());
+    options.put("--output", output);
+    options.put("--context", 640);
+    options.put("--group-size", 128);
+    options.put("--batch-size", 4);
+    options.put("--steps", 4);
+    options.put("--warmup-steps", 2);
+    options.put("--learning-rate", 3e-3);
+    options.put("--modules-to-save", "embed_tokens,norm,input_layernorm,post_attention_layernorm");
+    for (int i = 0; i < more.length; i += 2) {
+      options.put(more[i], more[i + 1]);
+    }
+    List<Object> words = new ArrayList<>();
+    words.add("train");
+    options.forEach(
+        (name, value) -> {
+          words.add(name);
+          words.add(value);
+        });
+    return words.toArray();
+  }
+
+  /** The same with flags behind it. */
+  static Object[] with(Object[] command, Object... flags) {
+    List<Object> words = new ArrayList<>(List.of(command));
+    words.addAll(List.of(flags));
+    return words.toArray();
+  }
+}
