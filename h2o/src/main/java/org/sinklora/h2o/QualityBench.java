@@ -19,8 +19,8 @@ import org.sinklora.lora.ModelConfig;
  * What a cache's budget costs: perplexity of held-out documents, decoded token by token, for
  * policies at several budgets. From the command line: {@code --documents SOURCES.jar} and, all
  * optional, {@code --model FOLDER --adapter FOLDER --context 4096 --count 16 --policies
- * full,h2o,snapkv,streaming --budgets 0.5,0.2,0.1,0.05 --prompt 1 --cache float32 --positions
- * original --threads 2 --batch 16}.
+ * full,h2o,snapkv,streaming --budgets 0.5,0.2,0.1,0.05 --heavy 0.5 --prompt 1 --cache float32
+ * --positions original --threads 2 --batch 16}.
  */
 public final class QualityBench {
   private static final int SINKS = 4;
@@ -34,13 +34,17 @@ public final class QualityBench {
    *
    * @param tokens of the document
    * @param budget part of them that is kept, above 0 and below 1
+   * @param heavyShare of h2o's budget, the part for heavy hitters; H2O's own code takes a half
    * @throws IllegalArgumentException if the name is unknown or the budget too small
    */
-  public static KvCachePolicy policy(String name, int tokens, double budget) {
+  public static KvCachePolicy policy(String name, int tokens, double budget, double heavyShare) {
     int kept = (int) Math.round(budget * tokens);
     return switch (name) {
       case "full" -> new FullCache(Integer.MAX_VALUE);
-      case "h2o" -> KvCachePolicy.h2o(kept / 2, kept - kept / 2);
+      case "h2o" -> {
+        int heavy = (int) Math.round(heavyShare * kept);
+        yield KvCachePolicy.h2o(heavy, kept - heavy);
+      }
       case "streaming" -> KvCachePolicy.streaming(SINKS, kept - SINKS);
       case "snapkv" -> KvCachePolicy.snapKv(kept, WINDOW);
       default ->
@@ -90,6 +94,7 @@ public final class QualityBench {
                 Map.entry("--count", "16"),
                 Map.entry("--policies", "h2o,streaming,snapkv"),
                 Map.entry("--budgets", "0.5,0.2,0.1,0.05"),
+                Map.entry("--heavy", "0.5"),
                 Map.entry("--prompt", "1"),
                 Map.entry("--cache", "float32"),
                 Map.entry("--positions", "original"),
@@ -139,11 +144,12 @@ public final class QualityBench {
     RopePositions rope =
         RopePositions.valueOf(options.text("--positions").toUpperCase(Locale.ROOT));
     int prompt = options.number("--prompt");
+    double heavy = Double.parseDouble(options.text("--heavy"));
     List<ScoringOptions> all = new ArrayList<>();
-    all.add(new ScoringOptions(policy("full", context, 1), precision, rope, prompt));
+    all.add(new ScoringOptions(policy("full", context, 1, 0), precision, rope, prompt));
     for (String name : options.text("--policies").split(",", -1)) {
       for (String budget : options.text("--budgets").split(",", -1)) {
-        KvCachePolicy policy = policy(name, context, Double.parseDouble(budget));
+        KvCachePolicy policy = policy(name, context, Double.parseDouble(budget), heavy);
         all.add(new ScoringOptions(policy, precision, rope, prompt));
       }
     }
