@@ -1,7 +1,5 @@
 package org.sinklora.spark;
 
-import java.io.IOException;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -31,8 +29,9 @@ final class SparkSessions {
     if (!executorOptions.contains(VECTOR_API)) {
       conf.set("spark.executor.extraJavaOptions", (executorOptions + " " + VECTOR_API).trim());
     }
-    // A progress bar of our own says what is going on.
-    conf.setIfMissing("spark.ui.showConsoleProgress", "false");
+    // Training and evaluation have a progress bar of their own; elsewhere Spark's tells the stages.
+    boolean bar = application.equals("prepare") && System.console() != null;
+    conf.setIfMissing("spark.ui.showConsoleProgress", String.valueOf(bar));
     return SparkSession.builder().config(conf).getOrCreate();
   }
 
@@ -42,9 +41,5 @@ final class SparkSessions {
 
   static Storage storage(SparkSession spark) {
     return new Storage(spark.sparkContext().hadoopConfiguration());
-  }
-
-  static boolean exists(SparkSession spark, String path) throws IOException {
-    return storage(spark).exists(new Path(path));
   }
 }

@@ -34,7 +34,7 @@ class EvaluationTest {
   @Test
   void perplexityIsThatOfASingleProcessAndExportsKeepIt() throws IOException {
     Path run = folder.resolve("run");
-    Cli.succeed(SampleData.train(run));
+    Cli.succeed(SampleData.train(run, "--context", 640, "--steps", 2, "--batch-size", 2));
     Path adapter = run.resolve("adapter");
     JsonNode result = evaluate("--adapter", adapter, "--lengths", "128,640", "--documents", "4");
     assertTrue(result.path("protocol").asText().startsWith("documents"), result.toString());

@@ -18,7 +18,7 @@ final class SampleData {
   /** The data set, prepared once in a test run. */
   static synchronized Path folder() throws IOException {
     if (prepared == null) {
-      Path folder = Files.createTempDirectory(Path.of("target"), "sample-").resolve("data");
+      Path folder = Files.createTempDirectory(Path.of("target"), "sample-").resolve("data").toAbsolutePath();
       Cli.succeed(
           "prepare",
           "--input",
@@ -43,8 +43,8 @@ final class SampleData {
     Map<Object, Object> options = new LinkedHashMap<>();
     options.put("--data", folder());
     options.put("--output", output);
-    options.put("--context", 640);
-    options.put("--group-size", 128);
+    options.put("--context", 256);
+    options.put("--group-size", 64);
     options.put("--batch-size", 4);
     options.put("--steps", 4);
     options.put("--warmup-steps", 2);

@@ -1,0 +1,167 @@
+package org.sinklora.spark;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.deploy.SparkSubmit;
+import org.apache.spark.deploy.master.Master;
+import org.apache.spark.deploy.worker.Worker;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The applications through SparkSubmit on a standalone master with two workers. */
+@Tag("slow")
+class StandaloneClusterTest {
+  private static final String HOST = "127.0.0.1";
+  private static final JsonMapper JSON = new JsonMapper();
+
+  @TempDir private Path folder;
+  private final List<Process> processes = new ArrayList<>();
+  private int port;
+
+  @BeforeEach
+  void startCluster() throws IOException, InterruptedException {
+    // What a Spark home must have; the classes come from the class path.
+    Files.createDirectories(folder.resolve("spark/jars"));
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    Process master =
+        start("master", Master.class, "--host", HOST, "--port", port, "--webui-port", 0);
+    waitForPort(master);
+    for (String name : List.of("worker1", "worker2")) {
+      start(
+          name, Worker.class, "--host", HOST, "--cores", 1, "--memory", "2g", "--webui-port", 0,
+          "--work-dir", folder.resolve(name), "spark://" + HOST + ":" + port);
+    }
+  }
+
+  @AfterEach
+  void stopCluster() throws InterruptedException {
+    processes.forEach(Process::destroy);
+    for (Process process : processes) {
+      assertTrue(process.waitFor(1, TimeUnit.MINUTES));
+    }
+  }
+
+  private Process start(String name, Class<?> main, Object... arguments) throws IOException {
+    Process process = launch(name, ChildJvm.command("512m", main, arguments));
+    processes.add(process);
+    return process;
+  }
+
+  private Process launch(String name, List<String> command) throws IOException {
+    ProcessBuilder builder =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(folder.resolve(name + ".log").toFile());
+    builder.environment().put("SPARK_HOME", folder.resolve("spark").toString());
+    builder.environment().put("SPARK_LOCAL_IP", HOST);
+    builder.environment().put("SPARK_SCALA_VERSION", "2.13");
+    return builder.start();
+  }
+
+  private void waitForPort(Process master) throws InterruptedException, IOException {
+    while (true) {
+      try (Socket socket = new Socket()) {
+        socket.connect(new InetSocketAddress(HOST, port), 1000);
+        return;
+      } catch (IOException e) {
+        assertTrue(master.isAlive(), "the master ended: " + log("master"));
+        Thread.sleep(200);
+      }
+    }
+  }
+
+  private String log(String name) throws IOException {
+    return Files.readString(folder.resolve(name + ".log"));
+  }
+
+  private void submit(String name, Class<?> main, Object... arguments)
+      throws IOException, InterruptedException {
+    List<Object> all =
+        new ArrayList<>(
+            List.of(
+                "--master",
+                "spark://" + HOST + ":" + port,
+                "--deploy-mode",
+                "client",
+                "--conf",
+                "spark.executor.memory=1g",
+                "--conf",
+                "spark.executor.extraClassPath=" + System.getProperty("java.class.path"),
+                "--conf",
+                "spark.ui.enabled=false",
+                "--class",
+                main.getName(),
+                "spark-internal"));
+    all.addAll(List.of(arguments));
+    Process process = launch(name, ChildJvm.command("1g", SparkSubmit.class, all.toArray()));
+    try {
+      assertTrue(process.waitFor(4, TimeUnit.MINUTES), () -> name + " takes too long");
+      assertEquals(0, process.exitValue(), log(name));
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  @Test
+  void theStepsRunOnACluster() throws IOException, InterruptedException {
+    Path data = folder.resolve("data");
+    submit(
+        "prepare",
+        Prepare.class,
+        "--input",
+        SampleData.SOURCES.toAbsolutePath(),
+        "--extensions",
+        ".java",
+        "--held-out",
+        "0.3",
+        "--output",
+        data);
+    assertEquals(
+        JSON.readTree(SampleData.folder().resolve(DataSetInfo.FILE).toFile()),
+        JSON.readTree(data.resolve(DataSetInfo.FILE).toFile()));
+
+    Path cluster = folder.resolve("cluster");
+    Object[] train = SampleData.train(cluster, "--data", data);
+    submit("train", Train.class, List.of(train).subList(1, train.length).toArray());
+    Path local = folder.resolve("local");
+    Cli.succeed(SampleData.train(local));
+    List<JsonNode> here = losses(local);
+    List<JsonNode> there = losses(cluster);
+    assertEquals(here.size(), there.size());
+    for (int step = 0; step < here.size(); step++) {
+      assertEquals(
+          here.get(step).path("loss").asDouble(), there.get(step).path("loss").asDouble(), 1e-5);
+    }
+
+    Path json = folder.resolve("perplexity.json");
+    submit(
+        "evaluate", EvalPerplexity.class, "--data", data, "--adapter", cluster.resolve("adapter"),
+        "--documents", 4, "--json", json);
+    assertEquals(4, JSON.readTree(json.toFile()).at("/perplexity/0/windows").asInt());
+  }
+
+  private static List<JsonNode> losses(Path run) throws IOException {
+    List<JsonNode> lines = new ArrayList<>();
+    for (String line : Files.readAllLines(run.resolve("metrics.jsonl"))) {
+      lines.add(JSON.readTree(line));
+    }
+    return lines;
+  }
+}
