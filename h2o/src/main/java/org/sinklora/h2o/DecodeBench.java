@@ -1,6 +1,6 @@
 package org.sinklora.h2o;
 
-import java.io.PrintStream;
+import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -79,8 +79,7 @@ public final class DecodeBench {
       measure(decoder, decoderModel, store, new FullCache(1 << 20), 512, WARM_UP_TOKENS);
       for (int length : promptLengths) {
         for (KvCachePolicy policy : policies) {
-          KvCachePolicy open = policy instanceof FullCache ? new FullCache(1 << 30) : policy;
-          rows.add(measure(decoder, decoderModel, store, open, length, tokens));
+          rows.add(measure(decoder, decoderModel, store, policy, length, tokens));
         }
       }
     }
@@ -96,7 +95,9 @@ public final class DecodeBench {
       int count) {
     int vocabulary = model.config().vocabSize();
     int[] prompt = new Random(length).ints(length, 0, vocabulary).toArray();
-    KvCachePolicy resolved = policy.resolve(length);
+    // How fast a full cache decodes is asked beyond the model's context too.
+    KvCachePolicy resolved =
+        policy instanceof FullCache ? new FullCache(1 << 30) : policy.resolve(length);
     CachePlan plan =
         CachePlan.of(
             model.config(), resolved, precision, RopePositions.ORIGINAL, length, length + count);
@@ -131,7 +132,7 @@ public final class DecodeBench {
     long read = store.bytes() + sequences * cacheBytesRead(cache);
     double bound = ReadBandwidth.measure(threads, read) / read * sequences;
     return new Row(
-        resolved.toString(),
+        policy.resolve(length).toString(),
         length,
         sequences * length / prefillSeconds,
         (double) sequences * count / decodeSeconds,
@@ -159,7 +160,7 @@ public final class DecodeBench {
   }
 
   /** Prints measurements as a table. */
-  public static void print(List<Row> rows, PrintStream out) {
+  public static void print(List<Row> rows, PrintWriter out) {
     out.printf(
         "%-32s %8s %12s %12s %12s %12s %8s %14s %14s%n",
         "policy",

@@ -19,6 +19,7 @@ import picocli.CommandLine.Command;
       Eval.class,
       Export.class,
       Generate.class,
+      Bench.class,
       Doctor.class,
       CommandLine.HelpCommand.class
     },

@@ -1,0 +1,22 @@
+package org.sinklora.spark;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** Measures this machine and what a smaller cache costs. */
+@Command(
+    name = "bench",
+    mixinStandardHelpOptions = true,
+    description = "Measures decoding: its speed, and what a smaller KV cache costs in perplexity.",
+    subcommands = {BenchDecode.class, BenchQuality.class})
+public final class Bench implements Runnable {
+  @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+  Bench() {}
+
+  @Override
+  public void run() {
+    throw new CommandLine.ParameterException(
+        spec.commandLine(), "What is to be measured: decode or quality?");
+  }
+}
