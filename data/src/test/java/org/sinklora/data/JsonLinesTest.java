@@ -52,11 +52,13 @@ class JsonLinesTest {
     int held = 0;
     for (int i = 0; i < 4000; i++) {
       held += split.holdsOut("document " + i) ? 1 : 0;
-      assertEquals(split.holdsOut("document " + i), new HeldOutSplit(0.25).holdsOut("document " + i));
+      assertEquals(
+          split.holdsOut("document " + i), new HeldOutSplit(0.25).holdsOut("document " + i));
       assertTrue(new HeldOutSplit(1).holdsOut("document " + i));
       assertTrue(!new HeldOutSplit(0).holdsOut("document " + i));
       // A larger share holds out what a smaller one does.
-      assertTrue(!split.holdsOut("document " + i) || new HeldOutSplit(0.5).holdsOut("document " + i));
+      assertTrue(
+          !split.holdsOut("document " + i) || new HeldOutSplit(0.5).holdsOut("document " + i));
     }
     assertEquals(1000, held, 120);
     assertThrows(IllegalArgumentException.class, () -> new HeldOutSplit(1.5));

@@ -140,7 +140,15 @@ class BadInputTest {
     Path output = folder.resolve("run");
     Object[] command =
         SampleData.train(
-            output, "--steps", 2, "--checkpoint-every", 1, "--batch-size", 1, "--master", "local[1]");
+            output,
+            "--steps",
+            2,
+            "--checkpoint-every",
+            1,
+            "--batch-size",
+            1,
+            "--master",
+            "local[1]");
     List<String> child = ChildJvm.command("2g", SinkLora.class, command);
     String line = "ulimit -f 2000; exec \"$@\"";
     List<String> limited = new ArrayList<>(List.of("bash", "-c", line, "bash"));

@@ -18,7 +18,8 @@ final class SampleData {
   /** The data set, prepared once in a test run. */
   static synchronized Path folder() throws IOException {
     if (prepared == null) {
-      Path folder = Files.createTempDirectory(Path.of("target"), "sample-").resolve("data").toAbsolutePath();
+      Path folder =
+          Files.createTempDirectory(Path.of("target"), "sample-").resolve("data").toAbsolutePath();
       Cli.succeed(
           "prepare",
           "--input",

@@ -45,8 +45,19 @@ class StandaloneClusterTest {
     waitForPort(master);
     for (String name : List.of("worker1", "worker2")) {
       start(
-          name, Worker.class, "--host", HOST, "--cores", 1, "--memory", "2g", "--webui-port", 0,
-          "--work-dir", folder.resolve(name), "spark://" + HOST + ":" + port);
+          name,
+          Worker.class,
+          "--host",
+          HOST,
+          "--cores",
+          1,
+          "--memory",
+          "2g",
+          "--webui-port",
+          0,
+          "--work-dir",
+          folder.resolve(name),
+          "spark://" + HOST + ":" + port);
     }
   }
 
@@ -152,8 +163,16 @@ class StandaloneClusterTest {
 
     Path json = folder.resolve("perplexity.json");
     submit(
-        "evaluate", EvalPerplexity.class, "--data", data, "--adapter", cluster.resolve("adapter"),
-        "--documents", 4, "--json", json);
+        "evaluate",
+        EvalPerplexity.class,
+        "--data",
+        data,
+        "--adapter",
+        cluster.resolve("adapter"),
+        "--documents",
+        4,
+        "--json",
+        json);
     assertEquals(4, JSON.readTree(json.toFile()).at("/perplexity/0/windows").asInt());
   }
 
