@@ -11,16 +11,31 @@ import org.sinklora.lora.safetensors.SafeTensorsFile;
 /** Reference values that PyTorch and Transformers computed for a small model. */
 record Fixture(Path folder) {
 
+  private static final Path REPOSITORY = Path.of(System.getProperty("sinklora.root", ".."));
+
   /** The folder of all fixtures: {@code -Dsinklora.fixtures}, or the repository's copy. */
   static Path root() {
-    Path repository = Path.of(System.getProperty("sinklora.root", ".."));
     String given = System.getProperty("sinklora.fixtures", "");
-    return repository.resolve(given.isBlank() ? "lora/src/test/resources/fixtures" : given);
+    return given.isBlank() ? ours() : REPOSITORY.resolve(given);
+  }
+
+  /** The repository's copy, for what holds of these models and need not hold of others. */
+  static Path ours() {
+    return REPOSITORY.resolve("lora/src/test/resources/fixtures");
   }
 
   /** Every model folder under the root. */
   static Stream<Fixture> models() throws IOException {
-    try (Stream<Path> folders = Files.list(root())) {
+    return modelsIn(root());
+  }
+
+  /** Every model folder of the repository's copy. */
+  static Stream<Fixture> ourModels() throws IOException {
+    return modelsIn(ours());
+  }
+
+  private static Stream<Fixture> modelsIn(Path root) throws IOException {
+    try (Stream<Path> folders = Files.list(root)) {
       return folders
           .filter(folder -> Files.exists(folder.resolve("meta.json")))
           .sorted()

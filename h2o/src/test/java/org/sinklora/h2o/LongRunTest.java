@@ -22,7 +22,7 @@ class LongRunTest {
   private static final int WINDOW = 1_000;
 
   private static Path tinyModel() {
-    return Fixture.root().resolve("llama-gqa-embed-norm").resolve("base");
+    return Fixture.ours().resolve("llama-gqa-embed-norm").resolve("base");
   }
 
   @Tag("long")

@@ -37,7 +37,7 @@ class PolicyConformanceTest {
   private final CpuDevice device = new CpuDevice(1);
 
   static Stream<Arguments> cases() throws IOException {
-    return Fixture.models()
+    return Fixture.ourModels()
         .flatMap(fixture -> POLICIES.stream().map(policy -> Arguments.of(fixture, policy)));
   }
 
@@ -176,6 +176,6 @@ class PolicyConformanceTest {
   }
 
   static Stream<Fixture> models() throws IOException {
-    return Fixture.models();
+    return Fixture.ourModels();
   }
 }

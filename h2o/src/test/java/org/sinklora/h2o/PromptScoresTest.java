@@ -19,7 +19,7 @@ import org.sinklora.lora.CausalLm;
 class PromptScoresTest {
 
   static Stream<Fixture> models() throws IOException {
-    return Fixture.models();
+    return Fixture.ourModels();
   }
 
   @ParameterizedTest

@@ -5,16 +5,15 @@ import java.net.URISyntaxException;
 import java.nio.file.Path;
 import org.sinklora.lora.safetensors.SafeTensorsFile;
 
-/** The reference values: the repository's copy, or a folder named by {@code sinklora.fixtures}. */
+/**
+ * The repository's own reference files, for tests of formats that name a file. Tests that run on
+ * any model folder take {@link Fixture}.
+ */
 public final class FormatFixtures {
   private FormatFixtures() {}
 
   /** A file or folder such as {@code llama-mha/base}. */
   public static Path path(String relative) {
-    String folder = System.getProperty("sinklora.fixtures", "");
-    if (!folder.isEmpty()) {
-      return Path.of(folder).resolve(relative);
-    }
     try {
       return Path.of(FormatFixtures.class.getResource("/fixtures").toURI()).resolve(relative);
     } catch (URISyntaxException e) {

@@ -18,7 +18,7 @@ import picocli.CommandLine.Mixin;
     footer = {
       "  sinklora train --data data/ --context 4096 --learning-rate 3e-3 --output run/",
       "  sinklora train --config conf/train.yaml --output run/ --resume",
-      "  spark-submit --class org.sinklora.spark.Train sinklora.jar --data hdfs:/data \\",
+      "  spark-submit … --class org.sinklora.spark.Train spark-internal --data hdfs:/data \\",
       "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run"
     })
 public final class Train implements Callable<Integer> {
