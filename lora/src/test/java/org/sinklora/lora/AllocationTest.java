@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.Pointer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,7 +18,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.sfattn.AttentionPattern;
 
-/** A training step works in the memory that the first one allocated. */
+/**
+ * A training step works in the memory that the first one allocated. In a JVM of its own: what other
+ * tests ran before decides what the compiler inlines where.
+ */
+@Tag("own-jvm")
 class AllocationTest {
   @TempDir Path temp;
 

@@ -5,13 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.sinklora.sfattn.Closeness.assertClose;
 
-import com.sun.management.ThreadMXBean;
-import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -232,38 +228,6 @@ class AttentionTest {
         }
         assertArrayEquals(expectedParts[part], unfused);
       }
-    }
-  }
-
-  @Test
-  void allocatesNothingPerTokenOnceItsBuffersStand() {
-    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    CpuDevice one = new CpuDevice(1);
-    Documents documents = Documents.ofLengths(512);
-    // Tiles of every width and height, to reach every block of the products.
-    AttentionPattern pattern = AttentionPattern.sinkFixed(90, 0.5, 5);
-    try (CpuTensor q = Batch.tensor(one, Batch.gaussians(new Random(1), 512 * 2 * 20));
-        CpuTensor out = Batch.poisoned(one, 512 * 2 * 20);
-        CpuTensor logSumExp = Batch.poisoned(one, 512 * 2);
-        CpuTensor gradient = Batch.poisoned(one, 512 * 2 * 20);
-        CpuAttention attention = new CpuAttention(one, VECTOR)) {
-      Heads heads = Heads.contiguous(q, 2, 20);
-      Heads outHeads = Heads.contiguous(out, 2, 20);
-      Heads gradients = Heads.contiguous(gradient, 2, 20);
-      long least = Long.MAX_VALUE;
-      // Vectors are boxed until the compiler, which runs beside the tests, is done with them all.
-      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(90);
-      while (least > 10_000 && System.nanoTime() < deadline) {
-        long before = threads.getCurrentThreadAllocatedBytes();
-        attention.forward(pattern, documents, heads, heads, heads, outHeads, logSumExp);
-        attention.backward(
-            pattern, documents, heads, heads, heads, outHeads, logSumExp, outHeads, gradients,
-            gradients, gradients);
-        least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
-      }
-      assertTrue(least <= 10_000, "A step allocated " + least + " bytes");
-    } finally {
-      one.close();
     }
   }
 
