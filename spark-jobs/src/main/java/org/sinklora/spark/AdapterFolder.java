@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.sinklora.data.BundledModel;
+import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
 import org.sinklora.lora.LoraConfig;
 import org.sinklora.lora.ModelConfig;
@@ -73,5 +75,25 @@ final class AdapterFolder {
               .formatted(adapter, location));
     }
     return source;
+  }
+
+  /**
+   * The model of a command that takes an adapter or none.
+   *
+   * @param adapter its folder; null without
+   * @param base location of the base model; null for what the adapter names, or the bundled one
+   */
+  static ModelSource modelOrBundled(String adapter, String base, Configuration hadoop)
+      throws IOException {
+    return adapter != null
+        ? model(adapter, base, hadoop)
+        : ModelSource.of(base == null ? BundledModel.NAME : base, hadoop);
+  }
+
+  /** The adapter of a folder; null without a folder. */
+  static LoraAdapter load(String adapter, CausalLm base, Configuration hadoop) throws IOException {
+    return adapter == null
+        ? null
+        : LoraAdapter.load(new Storage(hadoop).local(new Path(adapter)), base);
   }
 }

@@ -2,14 +2,12 @@ package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.sinklora.compute.CpuDevice;
-import org.sinklora.data.BundledModel;
 import org.sinklora.data.TokenDocuments;
 import org.sinklora.data.Tokenizer;
 import org.sinklora.h2o.AdapterWeights;
@@ -124,17 +122,14 @@ final class BenchQuality implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     Configuration hadoop = new Configuration();
-    ModelSource source =
-        adapter != null
-            ? AdapterFolder.model(adapter, model, hadoop)
-            : ModelSource.of(model == null ? BundledModel.NAME : model, hadoop);
+    ModelSource source = AdapterFolder.modelOrBundled(adapter, model, hadoop);
     int length = context > 0 ? context : source.config().maxPositionEmbeddings();
     int workers = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     Path folder = source.folder(hadoop);
     try (CpuDevice device = new CpuDevice(workers);
         Tokenizer tokenizer = Tokenizer.load(folder);
         CausalLm base = CausalLm.load(folder, source.config(), device);
-        LoraAdapter loaded = load(base, hadoop);
+        LoraAdapter loaded = AdapterFolder.load(adapter, base, hadoop);
         Generator generator =
             Generator.builder(loaded == null ? base : base.withAdapter(loaded))
                 .optAdapterWeights(AdapterWeights.MERGED)
@@ -155,12 +150,6 @@ final class BenchQuality implements Callable<Integer> {
       common.writeJson(json);
     }
     return 0;
-  }
-
-  private LoraAdapter load(CausalLm base, Configuration hadoop) throws IOException {
-    return adapter == null
-        ? null
-        : LoraAdapter.load(new Storage(hadoop).local(new org.apache.hadoop.fs.Path(adapter)), base);
   }
 
   private List<ScoringOptions> options(int length) {

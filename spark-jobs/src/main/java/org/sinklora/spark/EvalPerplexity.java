@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
-import org.sinklora.data.BundledModel;
 import org.sinklora.lora.Perplexity;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -120,10 +119,7 @@ public final class EvalPerplexity implements Callable<Integer> {
     }
     Configuration hadoop = new Configuration();
     ModelSource source =
-        adapter != null
-            ? AdapterFolder.model(adapter, model, hadoop)
-            : ModelSource.of(model == null ? BundledModel.NAME : model, hadoop)
-                .extended(context, ropeScaling);
+        AdapterFolder.modelOrBundled(adapter, model, hadoop).extended(context, ropeScaling);
     PerplexityEvaluation evaluation =
         new PerplexityEvaluation(
             data,

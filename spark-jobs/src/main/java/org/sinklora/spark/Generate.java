@@ -79,10 +79,7 @@ public final class Generate implements Callable<Integer> {
     Configuration hadoop = new Configuration();
     Storage storage = new Storage(hadoop);
     String text = prompt.text != null ? prompt.text : storage.readText(new Path(prompt.file));
-    ModelSource source =
-        adapter != null
-            ? AdapterFolder.model(adapter, model, hadoop)
-            : ModelSource.of(model == null ? BundledModel.NAME : model, hadoop);
+    ModelSource source = AdapterFolder.modelOrBundled(adapter, model, hadoop);
     try (TextGeneration generation =
         TextGeneration.open(source, adapter, options.weights(), options.threads(), hadoop)) {
       int[] ids = generation.prompt(text);

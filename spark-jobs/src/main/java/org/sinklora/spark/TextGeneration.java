@@ -48,7 +48,7 @@ final class TextGeneration implements AutoCloseable {
     // The generator packs the weights it needs: model and adapter are let go of afterwards.
     try (CpuDevice device = new CpuDevice(threads);
         CausalLm base = CausalLm.load(folder, source.config(), device);
-        LoraAdapter loaded = adapter == null ? null : load(adapter, base, hadoop)) {
+        LoraAdapter loaded = AdapterFolder.load(adapter, base, hadoop)) {
       Generator generator =
           Generator.builder(loaded == null ? base : base.withAdapter(loaded))
               .optTokenizer(tokenizer)
@@ -59,12 +59,6 @@ final class TextGeneration implements AutoCloseable {
               .build();
       return new TextGeneration(source, tokenizer, generator);
     }
-  }
-
-  private static LoraAdapter load(String adapter, CausalLm base, Configuration hadoop)
-      throws IOException {
-    return LoraAdapter.load(
-        new Storage(hadoop).local(new org.apache.hadoop.fs.Path(adapter)), base);
   }
 
   /** BOS, if the model has one, and the tokens of the text. */
