@@ -206,8 +206,8 @@ public final class CpuDevice implements Device {
 
   @Override
   public void crossEntropy(
-      Tensor logits, int[] targets, int at, float gradientScale, float[] losses) {
-    rows.crossEntropy(cpu(logits), targets, at, gradientScale, losses);
+      Tensor logits, int[] targets, int at, float gradientScale, Tensor losses) {
+    rows.crossEntropy(cpu(logits), targets, at, gradientScale, cpu(losses));
   }
 
   @Override

@@ -286,15 +286,18 @@ final class CpuRows {
         });
   }
 
-  void crossEntropy(CpuTensor logits, int[] targets, int at, float gradientScale, float[] losses) {
+  void crossEntropy(
+      CpuTensor logits, int[] targets, int at, float gradientScale, CpuTensor losses) {
     int vocabulary = columns(logits);
     forEachRow(
         rows(logits),
         (row, scratch, sums, block) -> {
           int target = targets[at + row];
           float[] p = scratch.floats(0, vocabulary);
+          float[] loss = scratch.floats(3, 1);
           if (target == Device.IGNORED) {
-            losses[at + row] = 0;
+            loss[0] = 0;
+            losses.write(at + row, loss, 0, 1);
             if (gradientScale != 0) {
               Arrays.fill(p, 0, vocabulary, 0f);
               logits.write((long) row * vocabulary, p, 0, vocabulary);
@@ -310,7 +313,8 @@ final class CpuRows {
           float max = kernels.max(p, 0, vocabulary);
           float chosen = p[target];
           float sum = kernels.expAndSum(p, 0, vocabulary, max);
-          losses[at + row] = (float) (Math.log(sum) + max - chosen);
+          loss[0] = (float) (Math.log(sum) + max - chosen);
+          losses.write(at + row, loss, 0, 1);
           if (gradientScale != 0) {
             float scale = gradientScale / sum;
             for (int i = 0; i < vocabulary; i++) {

@@ -1,5 +1,7 @@
 package org.sinklora.compute;
 
+import java.util.SplittableRandom;
+
 /**
  * Memory and kernels of one processor.
  *
@@ -13,8 +15,39 @@ public interface Device extends AutoCloseable {
   /** What a person would call it, e.g. {@code cpu (2 threads, 512-bit vectors)}. */
   String name();
 
-  /** A new tensor of zeros. */
+  /** A new float32 tensor of zeros: trained parameters, gradients, optimiser state, statistics. */
   Tensor allocate(long... shape);
+
+  /** The same for frozen weights, in the precision that the device multiplies in. */
+  default Tensor allocateWeights(long... shape) {
+    return allocate(shape);
+  }
+
+  /** The same for activations and their gradients. */
+  default Tensor allocateActivations(long... shape) {
+    return allocate(shape);
+  }
+
+  /** Elements of the largest matrix of logits that is worth having at a time. */
+  default long logitsElements() {
+    return 1 << 21;
+  }
+
+  /** Waits until all that was asked for is done; a device may work behind its caller's back. */
+  default void synchronize() {}
+
+  /** Fills a tensor with normally distributed numbers that depend on {@code seed} alone. */
+  default void fillNormal(Tensor destination, float deviation, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[] chunk = new float[(int) Math.min(1 << 20, destination.size())];
+    for (long at = 0; at < destination.size(); at += chunk.length) {
+      int count = (int) Math.min(chunk.length, destination.size() - at);
+      for (int i = 0; i < count; i++) {
+        chunk[i] = (float) (random.nextGaussian() * deviation);
+      }
+      upload(chunk, 0, destination.view(at, count));
+    }
+  }
 
   /** Copies {@code source[at…]} into all of {@code destination}. */
   void upload(float[] source, int at, Tensor destination);
@@ -50,6 +83,17 @@ public interface Device extends AutoCloseable {
       float alpha,
       float beta,
       Tensor c);
+
+  /**
+   * {@code c = op(a) · op(b) + residual}.
+   *
+   * @param residual [m, n]; may not be c
+   */
+  default void matmulAdd(
+      Tensor a, boolean transposeA, Tensor b, boolean transposeB, Tensor residual, Tensor c) {
+    copy(residual, c);
+    matmul(a, transposeA, b, transposeB, 1, 1, c);
+  }
 
   /** {@code x[i, :] += bias} for every row. */
   void addBias(Tensor x, Tensor bias);
@@ -145,9 +189,9 @@ public interface Device extends AutoCloseable {
    * @param targets target of row i is {@code targets[at + i]}; {@link #IGNORED} rows have loss 0
    *     and gradient 0
    * @param gradientScale what the gradient is multiplied by; 0 leaves the logits as they are
-   * @param losses receives the loss of row i at {@code at + i}
+   * @param losses float32; receives the loss of row i at {@code at + i}
    */
-  void crossEntropy(Tensor logits, int[] targets, int at, float gradientScale, float[] losses);
+  void crossEntropy(Tensor logits, int[] targets, int at, float gradientScale, Tensor losses);
 
   /** The target that says: no loss here. */
   int IGNORED = -100;

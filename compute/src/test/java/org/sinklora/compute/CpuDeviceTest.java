@@ -329,11 +329,12 @@ class CpuDeviceTest {
     for (int i = 0; i < targets.length; i++) {
       targets[i] = i % 5 == 0 ? Device.IGNORED : i % vocabulary;
     }
-    float[] losses = new float[n + 2];
+    CpuTensor lossTensor = poisoned(n + 2);
     float[] in = logits.toArray();
-    device.crossEntropy(logits, targets, 2, 0, losses);
+    device.crossEntropy(logits, targets, 2, 0, lossTensor);
     assertArrayEquals(in, logits.toArray());
-    device.crossEntropy(logits, targets, 2, 0.25f, losses);
+    device.crossEntropy(logits, targets, 2, 0.25f, lossTensor);
+    float[] losses = lossTensor.toArray();
     float[] gradient = logits.toArray();
     for (int i = 0; i < n; i++) {
       double sum = 0;
@@ -350,7 +351,8 @@ class CpuDeviceTest {
     }
     targets[2] = vocabulary;
     assertThrows(
-        IllegalArgumentException.class, () -> device.crossEntropy(logits, targets, 2, 1, losses));
+        IllegalArgumentException.class,
+        () -> device.crossEntropy(logits, targets, 2, 1, lossTensor));
   }
 
   @Test

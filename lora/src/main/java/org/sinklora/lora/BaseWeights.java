@@ -42,7 +42,9 @@ final class BaseWeights {
       expected.forEach(
           (name, shape) ->
               parameters.put(
-                  name, new Parameter(name, load(folder, weights, name, shape, device))));
+                  name,
+                  new Parameter(
+                      name, load(folder, weights, name, device.allocateWeights(shape), device))));
       return parameters;
     } catch (IOException | RuntimeException | Error e) {
       parameters.values().forEach(Parameter::close);
@@ -74,9 +76,12 @@ final class BaseWeights {
     }
   }
 
-  /** Reads a tensor of which all is finite; nothing stays allocated if it is not. */
-  static Tensor load(Path folder, ModelWeights weights, String name, long[] shape, Device device) {
-    Tensor tensor = device.allocate(shape);
+  /**
+   * Fills a tensor from a stored one of which all is finite.
+   *
+   * @param tensor closed if that is not so
+   */
+  static Tensor load(Path folder, ModelWeights weights, String name, Tensor tensor, Device device) {
     try {
       read(folder, weights, name, tensor, device);
       return tensor;

@@ -142,7 +142,7 @@ record GptNeoXBlock(
         saved.tensor("normed", x.shape()),
         saved.tensor("qkv", n, 3L * config.hiddenSize()),
         Heads.contiguous(saved.tensor("attended", x.shape()), heads, headDim()),
-        saved.tensor("log_sum_exp", n, heads),
+        saved.statistic("log_sum_exp", n, heads),
         saved.tensor("middle", x.shape()),
         saved.tensor("middle_normed", x.shape()),
         saved.tensor("raised", n, config.intermediateSize()),

@@ -38,6 +38,6 @@ record LayerNorm(Parameter weight, Parameter bias, float epsilon) implements Nor
   }
 
   private Tensor statistic(Workspace saved, String name, Tensor x) {
-    return saved.tensor(weight.name() + name, x.dim(0));
+    return saved.statistic(weight.name() + name, x.dim(0));
   }
 }

@@ -130,7 +130,7 @@ record LlamaBlock(
         heads(saved, "k", n, kvHeads),
         heads(saved, "v", n, kvHeads),
         heads(saved, "attended", n, heads),
-        saved.tensor("log_sum_exp", n, heads),
+        saved.statistic("log_sum_exp", n, heads),
         saved.tensor("middle", n, hidden),
         saved.tensor("middle_normed", n, hidden),
         saved.tensor("gate", n, ffn),

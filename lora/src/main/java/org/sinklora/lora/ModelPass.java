@@ -16,9 +16,6 @@ import org.sinklora.sfattn.Attention;
  * at a time.
  */
 public final class ModelPass implements AutoCloseable {
-  /** Elements of logits that exist at a time: the loss is computed in chunks of tokens. */
-  private static final int LOGITS_CHUNK = 1 << 21;
-
   private final CausalLm model;
   private final Device device;
   private final Attention attention;
@@ -62,7 +59,7 @@ public final class ModelPass implements AutoCloseable {
   public float[] losses(TokenBatch batch, AttentionPlan plan) {
     Pass pass = pass(batch, plan, null);
     Tensor normed = finalHidden(pass, false);
-    float[] losses = new float[batch.tokens()];
+    Tensor losses = temporary.statistic("losses", batch.tokens());
     int[] targets = targets(batch);
     forEachChunk(
         batch.tokens(),
@@ -70,7 +67,9 @@ public final class ModelPass implements AutoCloseable {
           Tensor logits = logits(pass, normed, from, to);
           device.crossEntropy(logits, targets, from, 0, losses);
         });
-    return losses;
+    float[] values = new float[batch.tokens()];
+    device.download(losses, values, 0);
+    return values;
   }
 
   /**
@@ -114,12 +113,13 @@ public final class ModelPass implements AutoCloseable {
     if (stepLosses.length < tokens) {
       stepLosses = new float[tokens];
     }
+    Tensor losses = temporary.statistic("losses", tokens);
     Tensor dNormed = temporary.tensor("d_normed", normed.shape());
     forEachChunk(
         tokens,
         (from, to) -> {
           Tensor logits = logits(pass, normed, from, to);
-          device.crossEntropy(logits, targets, from, gradientScale, stepLosses);
+          device.crossEntropy(logits, targets, from, gradientScale, losses);
           model
               .head()
               .backward(
@@ -128,6 +128,7 @@ public final class ModelPass implements AutoCloseable {
     device.fill(gradient, 0);
     Tensor last = layerInput(pass, model.blocks().size());
     model.finalNorm().backward(pass, shared, dNormed, last, gradient);
+    device.download(losses, stepLosses, 0);
     double sum = 0;
     for (int i = 0; i < tokens; i++) {
       sum += stepLosses[i];
@@ -188,7 +189,7 @@ public final class ModelPass implements AutoCloseable {
   }
 
   private void forEachChunk(int tokens, Chunk chunk) {
-    int size = (int) Math.max(32, LOGITS_CHUNK / model.head().out());
+    int size = (int) Math.max(32, device.logitsElements() / model.head().out());
     for (int from = 0; from < tokens; from += size) {
       chunk.run(from, Math.min(tokens, from + size));
     }

@@ -213,7 +213,8 @@ final class PeftReader {
               .formatted(
                   folder, name, weights.info(name).shape(), base.folder(), Arrays.toString(shape)));
     }
-    Tensor tensor = BaseWeights.load(folder, weights, name, shape, base.device());
+    Tensor tensor =
+        BaseWeights.load(folder, weights, name, base.device().allocate(shape), base.device());
     allocated.add(tensor);
     return tensor;
   }

@@ -22,6 +22,6 @@ record RmsNorm(Parameter weight, float epsilon) implements Norm {
   }
 
   private Tensor inverseRms(Workspace saved, Tensor x) {
-    return saved.tensor(weight.name() + ".inverse_rms", x.dim(0));
+    return saved.statistic(weight.name() + ".inverse_rms", x.dim(0));
   }
 }

@@ -2,6 +2,7 @@ package org.sinklora.lora;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Function;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.Tensor;
 
@@ -17,8 +18,17 @@ final class Workspace implements AutoCloseable {
     this.device = device;
   }
 
-  /** The tensor of that name, in that shape. */
+  /** The activations of that name, in that shape. */
   Tensor tensor(String name, long... shape) {
+    return tensor(name, device::allocateActivations, shape);
+  }
+
+  /** The same in float32 on every device: what a normalisation or a softmax keeps. */
+  Tensor statistic(String name, long... shape) {
+    return tensor(name, device::allocate, shape);
+  }
+
+  private Tensor tensor(String name, Function<long[], Tensor> allocate, long... shape) {
     long size = 1;
     for (long extent : shape) {
       size *= extent;
@@ -28,7 +38,7 @@ final class Workspace implements AutoCloseable {
       if (tensor != null) {
         tensor.close();
       }
-      tensor = device.allocate(size);
+      tensor = allocate.apply(new long[] {size});
       tensors.put(name, tensor);
     }
     return tensor.view(0, shape);

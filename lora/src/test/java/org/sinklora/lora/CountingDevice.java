@@ -21,7 +21,7 @@ final class CountingDevice {
             (proxy, method, arguments) -> {
               try {
                 Object result = method.invoke(cpu, arguments);
-                if (method.getName().equals("allocate")) {
+                if (method.getName().startsWith("allocate")) {
                   allocated.add((CpuTensor) result);
                 }
                 return result;
