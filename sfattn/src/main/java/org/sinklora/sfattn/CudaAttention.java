@@ -7,7 +7,9 @@ import org.sinklora.compute.cuda.CudaDevice;
 import org.sinklora.compute.cuda.CudaTensor;
 import org.sinklora.compute.cuda.ElementType;
 
-/** Attention on a GPU: on Hopper's tensor cores where these kernels take the input, else plainly. */
+/**
+ * Attention on a GPU: on Hopper's tensor cores where these kernels take the input, else plainly.
+ */
 final class CudaAttention implements Attention {
   private final CudaDevice device;
   private final PlainCudaAttention plain;
@@ -61,8 +63,7 @@ final class CudaAttention implements Attention {
     AttentionShapes.requireBackward(documents, q, k, dOut, dQ, dK, dV);
     requireOneType(q, k, v, out, dOut, dQ, dK, dV);
     if (hopper != null && HopperAttention.takes(pattern, q, k, v, out, dOut, dQ, dK, dV)) {
-      hopper.backward(
-          pattern, documents, q, k, v, out, (CudaTensor) logSumExp, dOut, dQ, dK, dV);
+      hopper.backward(pattern, documents, q, k, v, out, (CudaTensor) logSumExp, dOut, dQ, dK, dV);
     } else {
       plain.backward(pattern, documents, q, k, v, out, (CudaTensor) logSumExp, dOut, dQ, dK, dV);
     }

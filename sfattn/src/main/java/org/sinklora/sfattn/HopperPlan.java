@@ -15,7 +15,7 @@ final class HopperPlan implements AutoCloseable {
   static final int QUERIES = 64;
 
   /** Query tiles of a block that also collects what its sinks get. */
-  private static final int TILES_OF_BLOCK = 4;
+  private static final int TILES_OF_BLOCK = 8;
 
   /** Segments whose items are dealt out together: their keys and values fit into the L2 cache. */
   private static final int SEGMENTS_TOGETHER = 16;
@@ -82,8 +82,7 @@ final class HopperPlan implements AutoCloseable {
               tiles.add(head, from + i * QUERIES, end, start, segment.sinks());
             }
             for (int i = 0; i < count; i += TILES_OF_BLOCK) {
-              int block =
-                  blocks.add(firstTile + i, Math.min(TILES_OF_BLOCK, count - i), partial);
+              int block = blocks.add(firstTile + i, Math.min(TILES_OF_BLOCK, count - i), partial);
               partial += 2 * segment.sinks();
               if (segment.sinks() > 0) {
                 list.add(block);

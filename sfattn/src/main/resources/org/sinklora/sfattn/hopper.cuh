@@ -6,11 +6,15 @@
 //
 // requires: sm_90a
 
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7F800000)
+#endif
+
 typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef unsigned short bf16;
 
-struct __align__(64) TensorMap {
+struct alignas(64) TensorMap {
   u64 words[16];
 };
 

@@ -14,6 +14,10 @@
 // History
 //   1. As it stands.
 
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7F800000)
+#endif
+
 typedef unsigned int u32;
 typedef unsigned short bf16;
 
