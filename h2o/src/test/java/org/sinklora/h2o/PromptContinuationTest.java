@@ -24,7 +24,7 @@ import org.sinklora.lora.CausalLm;
  */
 class PromptContinuationTest {
   private static final int BEGINNING = 37;
-  private static final int LENGTH = 700;
+  private static final int LENGTH = 560;
   private static final int GENERATED = 6;
   private static final List<KvCachePolicy> POLICIES =
       List.of(
