@@ -14,7 +14,7 @@ final class SequenceStart {
 
   static GenerationResult failed(String error) {
     return new GenerationResult(
-        new int[0], "", FinishReason.FAILED, error, List.of(), 0, 0, 0, null);
+        new int[0], "", FinishReason.FAILED, error, null, List.of(), 0, 0, 0, null);
   }
 
   /**
