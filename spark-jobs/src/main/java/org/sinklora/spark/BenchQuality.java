@@ -35,7 +35,7 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     description =
         "Perplexity of held-out documents, scored while they are decoded token by token, for"
-            + " policies at several budgets.",
+            + " policies at several budgets; or along one long stream.",
     footerHeading = "%nExamples:%n",
     footer = {
       "  sinklora bench quality --documents spark-jobs/target/corpus/heldout/"
