@@ -57,16 +57,39 @@ final class CudaMatmul {
             && Operands.floats(b) == ElementType.FLOAT32
             && d.type() == ElementType.FLOAT32;
     ElementType in = exact ? ElementType.FLOAT32 : ElementType.BFLOAT16;
-    CudaTensor first = as(in, a, "matmul a");
-    CudaTensor second = as(in, b, "matmul b");
-    MatmulShape shape = MatmulShape.of(first, transposeA, second, transposeB, c, d, beta != 0);
+    CudaTensor first = operand(in, a, "matmul a");
+    CudaTensor second = operand(in, b, "matmul b");
+    CudaTensor result = aligned(d) ? d : workSpace("matmul d", d.type(), d);
+    CudaTensor added = c;
+    if (beta == 0) {
+      added = result;
+    } else if (!aligned(c)) {
+      device.copy(c, result);
+      added = result;
+    }
+    run(first, transposeA, second, transposeB, alpha, beta, added, result);
+    if (result != d) {
+      device.copy(result, d);
+    }
+  }
+
+  private void run(
+      CudaTensor a,
+      boolean transposeA,
+      CudaTensor b,
+      boolean transposeB,
+      float alpha,
+      float beta,
+      CudaTensor c,
+      CudaTensor d) {
+    MatmulShape shape = MatmulShape.of(a, transposeA, b, transposeB, c, d, beta != 0);
     context.enter();
     MatmulPlan plan = plans.get(shape);
     if (plan == null) {
       plan = new MatmulPlan(context, handle, shape);
       plans.put(shape, plan);
     }
-    run(plan, shape, first, second, alpha, beta, c, d);
+    run(plan, shape, a, b, alpha, beta, c, d);
   }
 
   private void run(
@@ -103,13 +126,23 @@ final class CudaMatmul {
     }
   }
 
-  private CudaTensor as(ElementType type, CudaTensor x, String name) {
-    if (x.type() == type) {
+  /** The operand in the type that is multiplied, where the tensor cores can read it. */
+  private CudaTensor operand(ElementType type, CudaTensor x, String name) {
+    if (x.type() == type && aligned(x)) {
       return x;
     }
-    CudaTensor rounded = device.scratch(name, type, x.size()).view(0, x.shape());
-    device.copy(x, rounded);
-    return rounded;
+    CudaTensor staged = workSpace(name, type, x);
+    device.copy(x, staged);
+    return staged;
+  }
+
+  private CudaTensor workSpace(String name, ElementType type, CudaTensor like) {
+    return device.scratch(name, type, like.size()).view(0, like.shape());
+  }
+
+  /** A view may begin anywhere; cuBLASLt's kernels read 16 bytes at a time. */
+  private static boolean aligned(CudaTensor x) {
+    return x.address() % 16 == 0;
   }
 
   void close() {
