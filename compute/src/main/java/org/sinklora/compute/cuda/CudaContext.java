@@ -19,6 +19,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.bytedeco.cuda.cudart.CUctx_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.SizeTPointer;
+import org.sinklora.compute.AllocatedBytes;
 
 /**
  * One GPU's primary context, its single stream and its memory.
@@ -37,7 +38,7 @@ final class CudaContext {
   private final CUctx_st context = new CUctx_st();
   private final CUstream_st stream = new CUstream_st();
   private final Queue<CudaMemory.Block> forgotten = new ConcurrentLinkedQueue<>();
-  private long allocatedBytes;
+  private final AllocatedBytes allocated = new AllocatedBytes();
   private int liveBlocks;
   private boolean capturing;
   private volatile boolean closed;
@@ -93,7 +94,7 @@ final class CudaContext {
                 error,
                 CudaOutOfMemoryException.size(memory[0]),
                 CudaOutOfMemoryException.size(memory[1]),
-                CudaOutOfMemoryException.size(allocatedBytes)));
+                CudaOutOfMemoryException.size(allocated.now())));
   }
 
   String label() {
@@ -151,11 +152,11 @@ final class CudaContext {
     }
     if (result == CUDA_ERROR_OUT_OF_MEMORY) {
       long[] memory = memory();
-      throw new CudaOutOfMemoryException(label(), bytes, memory[0], memory[1], allocatedBytes);
+      throw new CudaOutOfMemoryException(label(), bytes, memory[0], memory[1], allocated.now());
     }
     check(result, "cuMemAlloc");
     synchronized (this) {
-      allocatedBytes += bytes;
+      allocated.add(bytes);
       liveBlocks++;
     }
     return CudaMemory.allocated(this, address[0], bytes);
@@ -203,13 +204,13 @@ final class CudaContext {
       check(cuStreamSynchronize(stream), "cuStreamSynchronize");
     }
     check(cuMemFree(memory.address()), "cuMemFree");
-    allocatedBytes -= memory.bytes();
+    allocated.add(-memory.bytes());
     liveBlocks--;
     releaseIfUnused();
   }
 
-  synchronized long allocatedBytes() {
-    return allocatedBytes;
+  AllocatedBytes allocated() {
+    return allocated;
   }
 
   /** Ends the stream; the context lives on as long as there is memory in it. */
