@@ -49,17 +49,17 @@ extern "C" __global__ void scaled_copy(const float* x, float factor, float* y, l
   }
 }
 
-// y[r, c] = w[r, c] + scale * sum over k of b[r, k] * a[k, c]. y may be w. Grid: (in / 256, out).
+// y[r, c] = w[r, c] + scale * sum over k of b[r, k] * a[k, c]. y may be w. Grid: (out, in / 256).
 #define MERGE(T, NAME)                                                                             \
   extern "C" __global__ void merge_##NAME(                                                        \
       const T* w, const float* a, const float* b, float scale, int rank, int in, T* y) {          \
-    int c = blockIdx.x * blockDim.x + threadIdx.x;                                                \
+    int c = blockIdx.y * blockDim.x + threadIdx.x;                                                \
     if (c < in) {                                                                                 \
       float sum = 0.0f;                                                                           \
       for (int k = 0; k < rank; k++) {                                                            \
-        sum += b[(long long)blockIdx.y * rank + k] * a[(long long)k * in + c];                    \
+        sum += b[(long long)blockIdx.x * rank + k] * a[(long long)k * in + c];                    \
       }                                                                                           \
-      long long at = (long long)blockIdx.y * in + c;                                              \
+      long long at = (long long)blockIdx.x * in + c;                                              \
       put(y, at, to_float(w[at]) + scale * sum);                                                  \
     }                                                                                             \
   }
@@ -105,13 +105,13 @@ __device__ __forceinline__ float block_most(float x, float* room) {
 
 TYPES(QUANTISE)
 
-// Grid: (in / 256, out).
+// Grid: (out, in / 256).
 extern "C" __global__ void bfloat16_of_int8(
     const signed char* w, const float* scales, int in, bf16* y) {
-  int c = blockIdx.x * blockDim.x + threadIdx.x;
+  int c = blockIdx.y * blockDim.x + threadIdx.x;
   if (c < in) {
-    long long at = (long long)blockIdx.y * in + c;
-    put(y, at, (float)w[at] * scales[blockIdx.y]);
+    long long at = (long long)blockIdx.x * in + c;
+    put(y, at, (float)w[at] * scales[blockIdx.x]);
   }
 }
 
