@@ -117,6 +117,10 @@ final class ActiveSequence {
     return generated;
   }
 
+  private int context() {
+    return sequence.model().shape().config().maxPositionEmbeddings();
+  }
+
   GenerationResult result() {
     SequenceCache cache = sequence.cache();
     return new GenerationResult(
@@ -124,6 +128,7 @@ final class ActiveSequence {
         text.text(),
         finish,
         error,
+        ContextWarning.of(request, cache, sequence.position(), context()),
         List.copyOf(logprobs),
         reusedTokens,
         cache.plannedBytes(),

@@ -117,6 +117,16 @@ public final class Generator implements AutoCloseable {
         .bytes();
   }
 
+  /**
+   * What speaks against a request that will be served all the same: a prompt longer than the
+   * context the model was trained for. The result says so too, of the answer as well.
+   *
+   * @return one line with both lengths and what to do; null if there is nothing to say
+   */
+  public String warning(GenerationRequest request) {
+    return ContextWarning.ofPrompt(request, base.config().maxPositionEmbeddings());
+  }
+
   /** Bytes of the packed base weights. */
   public long weightBytes() {
     return store.bytes();

@@ -54,9 +54,23 @@ final class SequenceCache {
 
   /** Makes room for one more token. */
   void reserve() {
+    reserve(1);
+  }
+
+  /** Makes room for more tokens, which all stay where there is no budget. */
+  void reserve(int tokens) {
     for (LayerCache layer : layers) {
-      layer.reserve(layer.head(0).used() + 1);
+      layer.reserve(layer.head(0).used() + tokens);
     }
+  }
+
+  /**
+   * The place that a token takes among those that are alive when it is written.
+   *
+   * @param ahead tokens that are read before it
+   */
+  int nextPlace(int ahead) {
+    return Math.min(layers[0].head(0).alive() + ahead, policy.capacity());
   }
 
   /** Slots that a head may have in use. */

@@ -14,7 +14,7 @@ final class SequenceStart {
 
   static GenerationResult failed(String error) {
     return new GenerationResult(
-        new int[0], "", FinishReason.FAILED, error, List.of(), 0, 0, 0, null);
+        new int[0], "", FinishReason.FAILED, error, null, List.of(), 0, 0, 0, null);
   }
 
   /**
@@ -32,7 +32,7 @@ final class SequenceStart {
     int reused = hit == null ? 0 : hit.tokens();
     Tokenizer tokenizer = generator.tokenizer();
     ActiveSequence active = new ActiveSequence(request, sequence, reused, tokenizer);
-    boolean complete = hit == null ? prefill(request, sequence) : feedRest(request, sequence);
+    boolean complete = hit == null ? prefill(request, sequence) : readOn(request, sequence);
     if (!complete) {
       active.cancel();
     } else if (generator.prefixes().isEnabled()) {
@@ -137,18 +137,8 @@ final class SequenceStart {
     return sequence;
   }
 
-  /** The rest of a prompt goes through the cache token by token, as its policy is defined. */
-  private boolean feedRest(GenerationRequest request, Sequence sequence) {
-    Sequence[] one = {sequence};
-    while (sequence.position() < request.prompt().length) {
-      if (request.cancelled().getAsBoolean()) {
-        return false;
-      }
-      sequence.feed(request.prompt()[sequence.position()]);
-      sequence.reserve();
-      generator.decoder().step(one, 1);
-    }
-    return true;
+  private boolean readOn(GenerationRequest request, Sequence sequence) {
+    return generator.decoder().readOn(sequence, request.prompt(), request.cancelled());
   }
 
   /** Keeps the cache of a sequence that has ended, for prompts that continue its text. */

@@ -2,6 +2,7 @@ package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
@@ -9,6 +10,7 @@ import org.sinklora.compute.CpuDevice;
 import org.sinklora.h2o.CachePrecision;
 import org.sinklora.h2o.DecodeBench;
 import org.sinklora.h2o.KvCachePolicy;
+import org.sinklora.h2o.StreamTimeBench;
 import org.sinklora.h2o.WeightPrecision;
 import org.sinklora.lora.CausalLm;
 import picocli.CommandLine;
@@ -25,9 +27,12 @@ import picocli.CommandLine.Option;
     footerHeading = "%nExamples:%n",
     footer = {
       "  sinklora bench decode",
-      "  sinklora bench decode --kv full --kv streaming:sinks=4,recent=512 --lengths 512,4096"
+      "  sinklora bench decode --kv full --kv streaming:sinks=4,recent=512 --lengths 512,4096",
+      "  sinklora bench decode --stream-time 100000"
     })
 final class BenchDecode implements Callable<Integer> {
+  private static final JsonMapper JSON = new JsonMapper();
+
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
   @Mixin private CommonOptions.Model model;
@@ -35,8 +40,10 @@ final class BenchDecode implements Callable<Integer> {
   @Option(
       names = "--kv",
       paramLabel = "POLICY",
-      description = "Policy of the cache; may be repeated. Default: full and H2O at 20 %%.")
-  private List<String> policies = List.of("full", "h2o:heavy=0.1,recent=0.1");
+      description =
+          "Policy of the cache; may be repeated. Default: full and H2O at 20 %%; with --stream-time"
+              + " H2O and streaming at 20 %%.")
+  private List<String> policies;
 
   @Option(
       names = "--lengths",
@@ -51,6 +58,15 @@ final class BenchDecode implements Callable<Integer> {
       defaultValue = "500",
       description = "Tokens to generate after each. Default: ${DEFAULT-VALUE}.")
   private int tokens;
+
+  @Option(
+      names = "--stream-time",
+      paramLabel = "TOKENS",
+      defaultValue = "0",
+      description =
+          "Instead: generate this many tokens after one prompt, and compare the time of the first"
+              + " thousand with that of the last, after a warm-up.")
+  private int streamTime;
 
   @Option(
       names = "--sequences",
@@ -82,17 +98,38 @@ final class BenchDecode implements Callable<Integer> {
     Configuration hadoop = new Configuration();
     ModelSource source = ModelSource.of(model.location(), hadoop);
     int workers = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-    List<KvCachePolicy> parsed = policies.stream().map(KvCachePolicy::parse).toList();
     try (CpuDevice device = new CpuDevice(workers);
         CausalLm loaded = CausalLm.load(source.folder(hadoop), source.config(), device)) {
-      List<DecodeBench.Row> rows =
-          new DecodeBench(loaded, workers, weights, cachePrecision, sequences, tokens)
-              .run(parsed, lengths);
-      DecodeBench.print(rows, spec.commandLine().getOut());
-      ObjectNode json = new JsonMapper().createObjectNode();
-      json.set("decode", new JsonMapper().valueToTree(rows));
-      common.writeJson(json);
+      common.writeJson(
+          streamTime > 0 ? measureStream(loaded, workers) : measureDecoding(loaded, workers));
     }
     return 0;
+  }
+
+  private ObjectNode measureDecoding(CausalLm loaded, int workers) {
+    List<DecodeBench.Row> rows =
+        new DecodeBench(loaded, workers, weights, cachePrecision, sequences, tokens)
+            .run(policies("full", "h2o:heavy=0.1,recent=0.1"), lengths);
+    DecodeBench.print(rows, spec.commandLine().getOut());
+    return JSON.createObjectNode().set("decode", JSON.valueToTree(rows));
+  }
+
+  private ObjectNode measureStream(CausalLm loaded, int workers) {
+    StreamTimeBench bench = new StreamTimeBench(loaded, workers, weights, cachePrecision);
+    List<StreamTimeBench.Row> rows = new ArrayList<>();
+    for (int length : lengths) {
+      rows.addAll(
+          bench.run(
+              policies("h2o:heavy=0.1,recent=0.1", "streaming:sinks=4,recent=0.2"),
+              length,
+              streamTime));
+    }
+    StreamTimeBench.print(rows, spec.commandLine().getOut());
+    return JSON.createObjectNode().set("streamTime", JSON.valueToTree(rows));
+  }
+
+  private List<KvCachePolicy> policies(String... otherwise) {
+    List<String> texts = policies == null ? List.of(otherwise) : policies;
+    return texts.stream().map(KvCachePolicy::parse).toList();
   }
 }
