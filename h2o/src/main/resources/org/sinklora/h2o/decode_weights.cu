@@ -1,4 +1,4 @@
-// Weights as decoding stores them: rounding, quantising, merging an adapter, and widening a stored
+// Weights as decoding stores them: quantising, merging an adapter, and widening a stored
 // weight for the products of a prompt. Each runs once a weight, or once a layer of a prompt.
 //
 // History
@@ -23,31 +23,6 @@ __device__ __forceinline__ long long element() {
 #define TYPES(CALL)          \
   CALL(float, float32)       \
   CALL(bf16, bfloat16)
-
-// Another element type.
-template <typename X, typename Y>
-__device__ __forceinline__ void convert(const X* x, Y* y, long long n) {
-  long long i = element();
-  if (i < n) {
-    put(y, i, to_float(x[i]));
-  }
-}
-
-extern "C" __global__ void float32_to_bfloat16(const float* x, bf16* y, long long n) {
-  convert(x, y, n);
-}
-
-extern "C" __global__ void bfloat16_to_float32(const bf16* x, float* y, long long n) {
-  convert(x, y, n);
-}
-
-// y = factor * x, float32: an adapter's A with its scale, or a copy.
-extern "C" __global__ void scaled_copy(const float* x, float factor, float* y, long long n) {
-  long long i = element();
-  if (i < n) {
-    y[i] = factor * x[i];
-  }
-}
 
 // y[r, c] = w[r, c] + scale * sum over k of b[r, k] * a[k, c]. y may be w. Grid: (out, in / 256).
 #define MERGE(T, NAME)                                                                             \
