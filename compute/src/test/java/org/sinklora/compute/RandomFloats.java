@@ -3,15 +3,15 @@ package org.sinklora.compute;
 import java.util.SplittableRandom;
 
 /** Random input of tests; every seed is a new case. */
-final class RandomFloats {
+public final class RandomFloats {
   private final SplittableRandom random;
 
-  RandomFloats(long seed) {
+  public RandomFloats(long seed) {
     this.random = new SplittableRandom(seed);
   }
 
   /** Gaussian numbers of the given deviation. */
-  float[] next(int n, double deviation) {
+  public float[] next(int n, double deviation) {
     float[] values = new float[n];
     for (int i = 0; i < n; i++) {
       values[i] = (float) (deviation * random.nextGaussian());
@@ -19,7 +19,7 @@ final class RandomFloats {
     return values;
   }
 
-  float[] next(int n) {
+  public float[] next(int n) {
     return next(n, 1);
   }
 }

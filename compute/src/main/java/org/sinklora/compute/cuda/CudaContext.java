@@ -9,6 +9,7 @@ import static org.bytedeco.cuda.global.cudart.cuDevicePrimaryCtxRetain;
 import static org.bytedeco.cuda.global.cudart.cuMemAlloc;
 import static org.bytedeco.cuda.global.cudart.cuMemFree;
 import static org.bytedeco.cuda.global.cudart.cuMemGetInfo;
+import static org.bytedeco.cuda.global.cudart.cuMemsetD8Async;
 import static org.bytedeco.cuda.global.cudart.cuStreamCreate;
 import static org.bytedeco.cuda.global.cudart.cuStreamDestroy;
 import static org.bytedeco.cuda.global.cudart.cuStreamSynchronize;
@@ -158,6 +159,12 @@ final class CudaContext {
       liveBlocks++;
     }
     return new CudaMemory(this, address[0], bytes);
+  }
+
+  /** Sets bytes to zero, in the stream's order. */
+  void clear(long address, long bytes) {
+    enter();
+    check(cuMemsetD8Async(address, (byte) 0, bytes, stream), "cuMemsetD8Async");
   }
 
   /** Forgotten tensors may hold what is missing. */

@@ -151,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(1024) crossEntropy(
     __syncwarp();
     if (threadIdx.x == 0) {
       warps[0] = own;
-      losses[blockIdx.x] = logf(own.sum) + own.max - chosen;
+      losses[blockIdx.x] = logf(own.sum) + (own.max - chosen);
     }
   }
   if (gradientScale == 0.0f) {
