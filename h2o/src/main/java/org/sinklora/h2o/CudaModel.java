@@ -11,8 +11,8 @@ import org.sinklora.lora.LowRankUpdate;
 import org.sinklora.lora.ModelConfig;
 
 /**
- * A model as decoding on a GPU reads it. Several of them, one an adapter, share the weights of their
- * base; two are equal only if they are the same.
+ * A model as decoding on a GPU reads it. Several of them, one an adapter, share the weights of
+ * their base; two are equal only if they are the same.
  */
 final class CudaModel implements ServedModel {
   private final ModelConfig config;

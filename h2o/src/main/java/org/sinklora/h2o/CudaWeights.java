@@ -145,8 +145,7 @@ final class CudaWeights implements AutoCloseable {
     if (precision == WeightPrecision.INT8 && in % INT8_COLUMNS == 0) {
       CudaTensor codes = track(device.allocate(ElementType.INT8, out, in), own);
       CudaTensor scales = track(device.allocate(out), own);
-      kernel("int8_of_" + typeOf(weight))
-          .launch(out, 1, 1, BLOCK, 0, weight, in, codes, scales);
+      kernel("int8_of_" + typeOf(weight)).launch(out, 1, 1, BLOCK, 0, weight, in, codes, scales);
       return new CudaMatrix(WeightPrecision.INT8, codes, scales, out, in);
     }
     if (precision == WeightPrecision.NF4 && in % NF4_BLOCK == 0) {

@@ -1,8 +1,8 @@
 // Operations along the columns of a matrix [rows, c]: a bias on every row, and column sums in two
 // steps of fixed order.
 //
-// Defines: ELEMENT, the type of the matrix; WEIGHT, of the bias; VEC, 8 where all rows begin at multiples of 16
-// bytes and have a multiple of 8 elements, 1 otherwise.
+// Defines: ELEMENT, the type of the matrix; WEIGHT, of the bias; VEC, 8 where all rows begin at
+// multiples of 16 bytes and have a multiple of 8 elements, 1 otherwise.
 //
 // History
 // 1. addBias: VEC elements a thread, the bias stays in registers over the rows. Column sums: a

@@ -1,7 +1,7 @@
 // Rows gathered from a table, and their gradients added back to it.
 //
-// Defines: ELEMENT, the type of the activations; WEIGHT, of the table; VEC, 8 where all rows begin at multiples
-// of 16 bytes and have a multiple of 8 elements, 1 otherwise.
+// Defines: ELEMENT, the type of the activations; WEIGHT, of the table; VEC, 8 where all rows begin
+// at multiples of 16 bytes and have a multiple of 8 elements, 1 otherwise.
 //
 // History
 // 1. Forward: a block a token. Backward: the host sorts the tokens by id; a block goes through all

@@ -1,7 +1,7 @@
 // Cross-entropy of every row of logits with its target, and the gradient in place of the logits.
 //
-// Defines: ELEMENT, the type of the logits; VEC, 8 where all rows begin at multiples of 16 bytes and have
-// a multiple of 8 elements, 1 otherwise.
+// Defines: ELEMENT, the type of the logits; VEC, 8 where all rows begin at multiples of 16 bytes
+// and have a multiple of 8 elements, 1 otherwise.
 // Launch: one block a row, 32 to 1024 threads, a multiple of 32.
 //
 // History
@@ -137,7 +137,8 @@ extern "C" __global__ void __launch_bounds__(1024) crossEntropy(
     }
 #pragma unroll
     for (int j = 0; j < VEC; j++) {
-      own.sum += max == MINUS_INFINITY ? 0.0f : power(v[j] - max);
+      // Minus infinity less minus infinity would be no number; a logit that is none stays one.
+      own.sum += v[j] == MINUS_INFINITY ? 0.0f : power(v[j] - max);
     }
   }
   own = warpJoined(own);

@@ -4,8 +4,8 @@
 // (the gradients of weight and bias) are collected by every block over its rows, in a fixed order,
 // into a row of `partial`; addColumns of columns.cu adds these up.
 //
-// Defines: ELEMENT, the type of the rows; WEIGHT, of weight and bias; VEC, 8 where all rows begin at multiples
-// of 16 bytes and have a multiple of 8 elements, 1 otherwise; PACKS, so that
+// Defines: ELEMENT, the type of the rows; WEIGHT, of weight and bias; VEC, 8 where all rows begin
+// at multiples of 16 bytes and have a multiple of 8 elements, 1 otherwise; PACKS, so that
 // threads * VEC * PACKS >= c.
 // Launch: blocks of 32 to 512 threads, a multiple of 32.
 //

@@ -1,7 +1,7 @@
 // Rotary position embedding in place: component i of every head together with component i + pairs.
 //
-// Defines: ELEMENT, the type of the heads; VEC, 8 where all heads begin at multiples of 16 bytes and
-// pairs is a multiple of 8, 1 otherwise.
+// Defines: ELEMENT, the type of the heads; VEC, 8 where all heads begin at multiples of 16 bytes
+// and pairs is a multiple of 8, 1 otherwise.
 // Launch: one block a token, any number of threads.
 //
 // History
