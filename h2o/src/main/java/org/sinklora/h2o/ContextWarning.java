@@ -27,7 +27,7 @@ final class ContextWarning {
    * @param cache with what is left of the text
    * @param tokens that were read, the prompt's among them
    */
-  static String of(GenerationRequest request, SequenceCache cache, int tokens, int context) {
+  static String of(GenerationRequest request, KvCache cache, int tokens, int context) {
     String ofPrompt = ofPrompt(request, context);
     if (ofPrompt != null || places(request, tokens, cache.nextPlace(0)) <= context) {
       return ofPrompt;

@@ -3,22 +3,34 @@ package org.sinklora.h2o;
 /** A text that goes through its cache token by token, with the loss of every token. */
 final class ScoredText {
   private final int[] tokens;
-  private final Sequence sequence;
+  private final CachedSequence sequence;
   private final int firstScored;
   private final double[] nats;
+  private long cacheBytes;
 
   /**
    * @param firstScored tokens before it are read and not scored, at least one
    */
-  ScoredText(int[] tokens, Sequence sequence, int firstScored) {
+  ScoredText(int[] tokens, CachedSequence sequence, int firstScored) {
     this.tokens = tokens;
     this.sequence = sequence;
     this.firstScored = firstScored;
     this.nats = new double[tokens.length];
   }
 
-  Sequence sequence() {
+  CachedSequence sequence() {
     return sequence;
+  }
+
+  /** Lets go of the cache. */
+  void end() {
+    cacheBytes = sequence.cache().residentBytes();
+    sequence.cache().close();
+  }
+
+  /** What the cache took in the end. */
+  long cacheBytes() {
+    return cacheBytes;
   }
 
   int length() {

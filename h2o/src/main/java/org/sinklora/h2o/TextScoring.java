@@ -3,7 +3,6 @@ package org.sinklora.h2o;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.sinklora.lora.ModelConfig;
 
 /**
  * Scores texts as a generation would see them: token by token through the cache, the text's own
@@ -17,7 +16,7 @@ record TextScoring(List<ScoredText> texts, long steps, double seconds) {
 
   /** As many together as the generator's batch has room for. */
   static TextScoring of(
-      Generator generator, DecoderModel model, List<int[]> documents, ScoringOptions options) {
+      Generator generator, ServedModel model, List<int[]> documents, ScoringOptions options) {
     List<ScoredText> texts = new ArrayList<>();
     long steps = 0;
     double seconds = 0;
@@ -32,21 +31,33 @@ record TextScoring(List<ScoredText> texts, long steps, double seconds) {
   }
 
   private static TextScoring together(
-      Generator generator, DecoderModel model, List<int[]> documents, ScoringOptions options) {
-    int vocabulary = model.shape().config().vocabSize();
-    Decoder decoder = generator.decoder();
+      Generator generator, ServedModel model, List<int[]> documents, ScoringOptions options) {
     List<ScoredText> all = new ArrayList<>();
+    try {
+      return read(generator.engine(), model, documents, options, all);
+    } finally {
+      all.forEach(ScoredText::end);
+    }
+  }
+
+  private static TextScoring read(
+      DecodeEngine engine,
+      ServedModel model,
+      List<int[]> documents,
+      ScoringOptions options,
+      List<ScoredText> all) {
+    int vocabulary = model.config().vocabSize();
     List<ScoredText> open = new ArrayList<>();
     for (int[] tokens : documents) {
-      Sequence sequence = sequence(model, tokens.length, options);
+      CachedSequence sequence = sequence(engine, model, tokens.length, options);
       ScoredText text = new ScoredText(tokens, sequence, options.promptTokens());
-      decoder.prefill(sequence, Arrays.copyOf(tokens, options.promptTokens()), () -> false);
       all.add(text);
-      if (text.score(decoder.logits(), 0, vocabulary)) {
+      engine.prefill(sequence, Arrays.copyOf(tokens, options.promptTokens()), () -> false);
+      if (text.score(engine.logits(), 0, vocabulary)) {
         open.add(text);
       }
     }
-    Sequence[] batch = new Sequence[open.size()];
+    CachedSequence[] batch = new CachedSequence[open.size()];
     long steps = 0;
     long start = System.nanoTime();
     while (!open.isEmpty()) {
@@ -54,10 +65,10 @@ record TextScoring(List<ScoredText> texts, long steps, double seconds) {
         batch[i] = open.get(i).sequence();
         batch[i].reserve();
       }
-      decoder.step(batch, open.size());
+      engine.step(batch, open.size());
       steps += open.size();
       for (int i = open.size() - 1; i >= 0; i--) {
-        if (!open.get(i).score(decoder.logits(), i * decoder.logitsRow(), vocabulary)) {
+        if (!open.get(i).score(engine.logits(), i * engine.logitsRow(), vocabulary)) {
           open.remove(i);
         }
       }
@@ -65,23 +76,21 @@ record TextScoring(List<ScoredText> texts, long steps, double seconds) {
     return new TextScoring(all, steps, (System.nanoTime() - start) * 1e-9);
   }
 
-  private static Sequence sequence(DecoderModel model, int length, ScoringOptions options) {
+  private static CachedSequence sequence(
+      DecodeEngine engine, ServedModel model, int length, ScoringOptions options) {
     if (length <= options.promptTokens()) {
       throw new IllegalArgumentException(
           "A document of %d tokens has nothing to predict behind a prompt of %d"
               .formatted(length, options.promptTokens()));
     }
-    ModelConfig config = model.shape().config();
-    KvCachePolicy policy = options.policy().resolve(length);
-    CachePlan plan =
-        CachePlan.of(
-            config,
-            policy,
+    CacheSpec spec =
+        new CacheSpec(
+            options.policy().resolve(length),
             options.precision(),
             options.rope(),
             options.promptTokens(),
             length - 1L);
-    return new Sequence(model, new SequenceCache(plan, policy, options.rope()));
+    return engine.newSequence(model, spec, Integer.MAX_VALUE);
   }
 
   double tokensPerSecond() {
@@ -90,9 +99,6 @@ record TextScoring(List<ScoredText> texts, long steps, double seconds) {
 
   /** Bytes of a text's cache at its end, the largest. */
   long cacheBytes() {
-    return texts.stream()
-        .mapToLong(text -> text.sequence().cache().residentBytes())
-        .max()
-        .orElse(0);
+    return texts.stream().mapToLong(ScoredText::cacheBytes).max().orElse(0);
   }
 }

@@ -116,8 +116,9 @@ class CudaAttentionTest {
       String name, Oracle oracle, Batch.Results results, double tolerance) {
     assertClose(name + "out", oracle.out, results.out(), tolerance);
     assertClose(name + "logSumExp", oracle.logSumExp, results.logSumExp(), tolerance);
-    assertClose(name + "dQ", oracle.dQ, results.dQ(), tolerance);
-    assertClose(name + "dK", oracle.dK, results.dK(), tolerance);
+    // dS is a difference of two sums over the head's components that need not be small themselves.
+    assertClose(name + "dQ", oracle.dQ, results.dQ(), tolerance, 1);
+    assertClose(name + "dK", oracle.dK, results.dK(), tolerance, 1);
     assertClose(name + "dV", oracle.dV, results.dV(), tolerance);
   }
 }

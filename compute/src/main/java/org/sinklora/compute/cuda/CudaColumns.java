@@ -36,7 +36,11 @@ final class CudaColumns {
     onePerColumn(bias, c);
     int pack = pack(c, x, bias);
     int alongColumns = (c / pack + THREADS - 1) / THREADS;
-    kernel("addBias", define("T", floats(x)), define("W", floats(bias)), define("VEC", pack))
+    kernel(
+            "addBias",
+            define("ELEMENT", floats(x)),
+            define("WEIGHT", floats(bias)),
+            define("VEC", pack))
         .launch(
             alongColumns, shares(rows(x), alongColumns), 1, THREADS, 0, x, bias, (long) rows(x), c);
   }
@@ -48,7 +52,7 @@ final class CudaColumns {
     int alongColumns = (c + THREADS - 1) / THREADS;
     int shares = shares(rows(dY), alongColumns);
     CudaTensor partial = device.scratch("columns", ElementType.FLOAT32, (long) shares * c);
-    kernel("columnSums", define("T", floats(dY)))
+    kernel("columnSums", define("ELEMENT", floats(dY)))
         .launch(alongColumns, shares, 1, THREADS, 0, dY, partial, (long) rows(dY), c);
     addParts(partial, c, shares, dBias);
   }

@@ -159,7 +159,7 @@ final class CudaContext {
       allocated.add(bytes);
       liveBlocks++;
     }
-    return new CudaMemory(this, address[0], bytes);
+    return CudaMemory.allocated(this, address[0], bytes);
   }
 
   /** Sets bytes to zero, in the stream's order. */

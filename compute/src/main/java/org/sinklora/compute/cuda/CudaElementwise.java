@@ -46,8 +46,8 @@ final class CudaElementwise {
           "cuMemcpyDtoDAsync of " + x);
       return;
     }
-    String from = define("X", floats(x));
-    String to = define("Y", floats(y));
+    String from = define("SOURCE", floats(x));
+    String to = define("TARGET", floats(y));
     launch(kernel("elementwise.cu", "convert", from, to), x.size(), x, y, x.size());
   }
 
@@ -75,20 +75,20 @@ final class CudaElementwise {
 
   void axpy(float alpha, CudaTensor x, CudaTensor y) {
     sameSize(x, y);
-    String from = define("X", floats(x));
-    String to = define("Y", floats(y));
+    String from = define("SOURCE", floats(x));
+    String to = define("TARGET", floats(y));
     launch(kernel("elementwise.cu", "axpy", from, to), x.size(), alpha, x, y, x.size());
   }
 
   void scale(CudaTensor x, float alpha) {
-    String type = define("Y", floats(x));
+    String type = define("TARGET", floats(x));
     launch(kernel("elementwise.cu", "scale", type), x.size(), x, alpha, x.size());
   }
 
   void swiGlu(CudaTensor gate, CudaTensor up, CudaTensor y) {
     sameSize(gate, up);
     sameSize(gate, y);
-    String type = define("T", floats(gate, up, y));
+    String type = define("ELEMENT", floats(gate, up, y));
     launch(kernel("activations.cu", "swiGlu", type), y.size(), gate, up, y, y.size());
   }
 
@@ -98,7 +98,7 @@ final class CudaElementwise {
     sameSize(dY, up);
     sameSize(dY, dGate);
     sameSize(dY, dUp);
-    String type = define("T", floats(dY, gate, up, dGate, dUp));
+    String type = define("ELEMENT", floats(dY, gate, up, dGate, dUp));
     launch(
         kernel("activations.cu", "swiGluBackward", type),
         dY.size(),
@@ -112,7 +112,7 @@ final class CudaElementwise {
 
   void gelu(CudaTensor x, GeluKind kind, CudaTensor y) {
     sameSize(x, y);
-    String type = define("T", floats(x, y));
+    String type = define("ELEMENT", floats(x, y));
     String function = kind == GeluKind.ERF ? "geluErf" : "geluTanh";
     launch(kernel("activations.cu", function, type), x.size(), x, y, x.size());
   }
@@ -120,7 +120,7 @@ final class CudaElementwise {
   void geluBackward(CudaTensor dY, CudaTensor x, GeluKind kind, CudaTensor dX) {
     sameSize(dY, x);
     sameSize(dY, dX);
-    String type = define("T", floats(dY, x, dX));
+    String type = define("ELEMENT", floats(dY, x, dX));
     String function = kind == GeluKind.ERF ? "geluErfBackward" : "geluTanhBackward";
     launch(kernel("activations.cu", function, type), x.size(), dY, x, dX, x.size());
   }
@@ -130,7 +130,7 @@ final class CudaElementwise {
     if (!(rate >= 0 && rate < 1)) {
       throw new IllegalArgumentException("A dropout rate lies in [0, 1), not " + rate);
     }
-    String type = define("T", floats(x, y));
+    String type = define("ELEMENT", floats(x, y));
     launch(
         kernel("random.cu", "dropout", type),
         x.size(),
@@ -144,7 +144,7 @@ final class CudaElementwise {
   }
 
   void fillNormal(CudaTensor y, float deviation, long seed) {
-    String type = define("T", floats(y));
+    String type = define("ELEMENT", floats(y));
     launch(kernel("random.cu", "fillNormal", type), y.size(), y, deviation, spread(seed), y.size());
   }
 
@@ -156,7 +156,7 @@ final class CudaElementwise {
   }
 
   double sumOfSquares(CudaTensor x) {
-    String type = define("T", floats(x));
+    String type = define("ELEMENT", floats(x));
     int parts = blocks(x.size(), 8);
     // Doubles, as pairs of floats; the last one is the total.
     CudaTensor partial = device.scratch("sumOfSquares", ElementType.FLOAT32, 2L * parts + 2);
@@ -179,7 +179,7 @@ final class CudaElementwise {
     sameSize(parameter, second);
     float32(parameter, gradient, first, second);
     launch(
-        kernel("optimizer.cu", "adamW", define("T", ElementType.FLOAT32)),
+        kernel("optimizer.cu", "adamW", define("ELEMENT", ElementType.FLOAT32)),
         parameter.size(),
         parameter,
         gradient,

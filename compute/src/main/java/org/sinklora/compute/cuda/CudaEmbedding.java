@@ -68,8 +68,8 @@ final class CudaEmbedding {
             CudaEmbedding.class,
             "embedding.cu",
             "embedding",
-            define("T", floats(y)),
-            define("W", floats(table)),
+            define("ELEMENT", floats(y)),
+            define("WEIGHT", floats(table)),
             define("VEC", pack))
         .launch(
             ids.length,
@@ -99,7 +99,7 @@ final class CudaEmbedding {
             CudaEmbedding.class,
             "embedding.cu",
             "embeddingBackward",
-            define("T", floats(dY)),
+            define("ELEMENT", floats(dY)),
             define("VEC", pack))
         .launch(
             different,

@@ -41,7 +41,7 @@ final class CudaLoss {
             CudaLoss.class,
             "loss.cu",
             "crossEntropy",
-            define("T", floats(logits)),
+            define("ELEMENT", floats(logits)),
             define("VEC", pack))
         .launch(
             n,

@@ -39,10 +39,24 @@ final class CudaMemory {
   }
 
   private final Block block;
+  private final boolean borrowed;
 
-  CudaMemory(CudaContext context, long address, long bytes) {
-    this.block = new Block(context, address, bytes);
-    CLEANER.register(this, block::forgotten);
+  private CudaMemory(Block block, boolean borrowed) {
+    this.block = block;
+    this.borrowed = borrowed;
+  }
+
+  /** Memory of the context's, to be given back to it. */
+  static CudaMemory allocated(CudaContext context, long address, long bytes) {
+    Block block = new Block(context, address, bytes);
+    CudaMemory memory = new CudaMemory(block, false);
+    CLEANER.register(memory, block::forgotten);
+    return memory;
+  }
+
+  /** Memory that someone else frees. */
+  static CudaMemory borrowed(CudaContext context, long address, long bytes) {
+    return new CudaMemory(new Block(context, address, bytes), true);
   }
 
   CudaContext context() {
@@ -62,7 +76,7 @@ final class CudaMemory {
   }
 
   void free() {
-    if (!block.freed.getAndSet(true)) {
+    if (!borrowed && !block.freed.getAndSet(true)) {
       block.context.free(block);
     }
   }

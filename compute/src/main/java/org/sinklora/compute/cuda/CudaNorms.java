@@ -51,8 +51,8 @@ final class CudaNorms {
         CudaNorms.class,
         "norms.cu",
         function,
-        define("T", rows),
-        define("W", weight),
+        define("ELEMENT", rows),
+        define("WEIGHT", weight),
         define("VEC", layout.pack()),
         define("PACKS", layout.packs()));
   }

@@ -31,7 +31,8 @@ final class CudaRope {
     int pack = pack(x, heads, pairs);
     int work = x.heads() * (pairs / pack);
     device
-        .kernel(CudaRope.class, "rope.cu", "rope", define("T", floats(data)), define("VEC", pack))
+        .kernel(
+            CudaRope.class, "rope.cu", "rope", define("ELEMENT", floats(data)), define("VEC", pack))
         .launch(
             positions.length,
             1,

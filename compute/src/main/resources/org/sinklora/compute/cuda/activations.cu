@@ -1,18 +1,19 @@
 // Activations of the feed-forward layers and their gradients, in place where the caller likes:
 // every element is read before it is written, by the same thread.
 //
-// Defines: T, the type of all operands. The arithmetic is float32.
+// Defines: ELEMENT, the type of all operands. The arithmetic is float32.
 // Launch: any number of blocks of any number of threads.
 //
 // History
 // 1. Sixteen bytes a thread and operand, grid-stride loop. Exact division and expf: some 30
 //    instructions an element, where reading and writing it leaves time for 50.
 
-#ifndef T
-#define T bf16
+#ifndef ELEMENT
+#define ELEMENT bf16
 #endif
 
 typedef unsigned short bf16;
+typedef ELEMENT T;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }

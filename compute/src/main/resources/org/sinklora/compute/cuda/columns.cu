@@ -1,24 +1,26 @@
 // Operations along the columns of a matrix [rows, c]: a bias on every row, and column sums in two
 // steps of fixed order.
 //
-// Defines: T, the type of the matrix; W, of the bias; VEC, 8 where all rows begin at multiples of 16
-// bytes and have a multiple of 8 elements, 1 otherwise.
+// Defines: ELEMENT, the type of the matrix; WEIGHT, of the bias; VEC, 8 where all rows begin at
+// multiples of 16 bytes and have a multiple of 8 elements, 1 otherwise.
 //
 // History
 // 1. addBias: VEC elements a thread, the bias stays in registers over the rows. Column sums: a
 //    thread a column and share of the rows, then 16 threads a column over the shares.
 
-#ifndef T
-#define T bf16
+#ifndef ELEMENT
+#define ELEMENT bf16
 #endif
-#ifndef W
-#define W float
+#ifndef WEIGHT
+#define WEIGHT float
 #endif
 #ifndef VEC
 #define VEC 8
 #endif
 
 typedef unsigned short bf16;
+typedef ELEMENT T;
+typedef WEIGHT W;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }

@@ -1,21 +1,23 @@
 // Element by element over operands of any two of the types float and bf16: conversion, scaling,
 // addition of a multiple. The arithmetic is float32.
 //
-// Defines: X and Y, the types of the operands x and y.
+// Defines: SOURCE and TARGET, the types of the operands x and y.
 // Launch: any number of blocks of any number of threads.
 //
 // History
 // 1. Sixteen bytes a thread and operand, grid-stride loop over at most 16 blocks of 256 threads a
 //    multiprocessor; a tail or an operand that is not aligned goes one element at a time.
 
-#ifndef X
-#define X bf16
+#ifndef SOURCE
+#define SOURCE bf16
 #endif
-#ifndef Y
-#define Y float
+#ifndef TARGET
+#define TARGET float
 #endif
 
 typedef unsigned short bf16;
+typedef SOURCE X;
+typedef TARGET Y;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }

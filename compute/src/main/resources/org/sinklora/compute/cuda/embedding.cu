@@ -1,7 +1,7 @@
 // Rows gathered from a table, and their gradients added back to it.
 //
-// Defines: T, the type of the activations; W, of the table; VEC, 8 where all rows begin at multiples
-// of 16 bytes and have a multiple of 8 elements, 1 otherwise.
+// Defines: ELEMENT, the type of the activations; WEIGHT, of the table; VEC, 8 where all rows begin
+// at multiples of 16 bytes and have a multiple of 8 elements, 1 otherwise.
 //
 // History
 // 1. Forward: a block a token. Backward: the host sorts the tokens by id; a block goes through all
@@ -9,17 +9,19 @@
 //    additions is fixed. Four rows are on their way at a time: a frequent id takes as long as the
 //    latency of its rows.
 
-#ifndef T
-#define T bf16
+#ifndef ELEMENT
+#define ELEMENT bf16
 #endif
-#ifndef W
-#define W float
+#ifndef WEIGHT
+#define WEIGHT float
 #endif
 #ifndef VEC
 #define VEC 8
 #endif
 
 typedef unsigned short bf16;
+typedef ELEMENT T;
+typedef WEIGHT W;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }

@@ -1,7 +1,7 @@
 // Cross-entropy of every row of logits with its target, and the gradient in place of the logits.
 //
-// Defines: T, the type of the logits; VEC, 8 where all rows begin at multiples of 16 bytes and have
-// a multiple of 8 elements, 1 otherwise.
+// Defines: ELEMENT, the type of the logits; VEC, 8 where all rows begin at multiples of 16 bytes
+// and have a multiple of 8 elements, 1 otherwise.
 // Launch: one block a row, 32 to 1024 threads, a multiple of 32.
 //
 // History
@@ -10,14 +10,15 @@
 //    into the gradient; without a gradient there is none. Powers by ex2 of differences from the
 //    largest logit: their error is below that of the float32 sum.
 
-#ifndef T
-#define T bf16
+#ifndef ELEMENT
+#define ELEMENT bf16
 #endif
 #ifndef VEC
 #define VEC 8
 #endif
 
 typedef unsigned short bf16;
+typedef ELEMENT T;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }
@@ -136,7 +137,8 @@ extern "C" __global__ void __launch_bounds__(1024) crossEntropy(
     }
 #pragma unroll
     for (int j = 0; j < VEC; j++) {
-      own.sum += max == MINUS_INFINITY ? 0.0f : power(v[j] - max);
+      // Minus infinity less minus infinity would be no number; a logit that is none stays one.
+      own.sum += v[j] == MINUS_INFINITY ? 0.0f : power(v[j] - max);
     }
   }
   own = warpJoined(own);

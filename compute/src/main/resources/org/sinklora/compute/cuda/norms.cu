@@ -4,8 +4,8 @@
 // (the gradients of weight and bias) are collected by every block over its rows, in a fixed order,
 // into a row of `partial`; addColumns of columns.cu adds these up.
 //
-// Defines: T, the type of the rows; W, of weight and bias; VEC, 8 where all rows begin at multiples
-// of 16 bytes and have a multiple of 8 elements, 1 otherwise; PACKS, so that
+// Defines: ELEMENT, the type of the rows; WEIGHT, of weight and bias; VEC, 8 where all rows begin
+// at multiples of 16 bytes and have a multiple of 8 elements, 1 otherwise; PACKS, so that
 // threads * VEC * PACKS >= c.
 // Launch: blocks of 32 to 512 threads, a multiple of 32.
 //
@@ -13,11 +13,11 @@
 // 1. A block a row with the row in registers; backward over rows block, block + blocks, … with the
 //    column sums in registers too.
 
-#ifndef T
-#define T bf16
+#ifndef ELEMENT
+#define ELEMENT bf16
 #endif
-#ifndef W
-#define W float
+#ifndef WEIGHT
+#define WEIGHT float
 #endif
 #ifndef VEC
 #define VEC 8
@@ -27,6 +27,8 @@
 #endif
 
 typedef unsigned short bf16;
+typedef ELEMENT T;
+typedef WEIGHT W;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }

@@ -1,17 +1,18 @@
 // The optimiser: AdamW in float32, and the sum of squares that gradient clipping needs.
 //
-// Defines: T, the type of what sumOfSquares reads.
+// Defines: ELEMENT, the type of what sumOfSquares reads.
 //
 // History
 // 1. Sixteen bytes a thread and operand, grid-stride loop. The sum of squares in double: products
 //    of floats are exact in it; every thread has fixed elements, threads and blocks are added up in
 //    a fixed order.
 
-#ifndef T
-#define T float
+#ifndef ELEMENT
+#define ELEMENT float
 #endif
 
 typedef unsigned short bf16;
+typedef ELEMENT T;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }

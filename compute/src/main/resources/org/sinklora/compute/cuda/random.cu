@@ -1,17 +1,18 @@
 // Numbers that look random and depend on a key and an element's number alone, by the finalizer of
 // SplitMix64: dropout, whose mask is the CPU's bit by bit, and normally distributed numbers.
 //
-// Defines: T, the type of the operands.
+// Defines: ELEMENT, the type of the operands.
 // Launch: any number of blocks of any number of threads.
 //
 // History
 // 1. Sixteen bytes a thread and operand, grid-stride loop.
 
-#ifndef T
-#define T bf16
+#ifndef ELEMENT
+#define ELEMENT bf16
 #endif
 
 typedef unsigned short bf16;
+typedef ELEMENT T;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }

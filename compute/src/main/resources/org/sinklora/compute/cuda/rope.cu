@@ -1,21 +1,22 @@
 // Rotary position embedding in place: component i of every head together with component i + pairs.
 //
-// Defines: T, the type of the heads; VEC, 8 where all heads begin at multiples of 16 bytes and
-// pairs is a multiple of 8, 1 otherwise.
+// Defines: ELEMENT, the type of the heads; VEC, 8 where all heads begin at multiples of 16 bytes
+// and pairs is a multiple of 8, 1 otherwise.
 // Launch: one block a token, any number of threads.
 //
 // History
 // 1. All heads of a token by one block; cosines and sines are read once from memory and then from
 //    the cache.
 
-#ifndef T
-#define T bf16
+#ifndef ELEMENT
+#define ELEMENT bf16
 #endif
 #ifndef VEC
 #define VEC 8
 #endif
 
 typedef unsigned short bf16;
+typedef ELEMENT T;
 
 __device__ inline float value(float x) { return x; }
 __device__ inline float value(bf16 x) { return __uint_as_float((unsigned)x << 16); }
