@@ -7,8 +7,8 @@ import org.sinklora.compute.cuda.CudaTensor;
 import org.sinklora.compute.cuda.ElementType;
 
 /**
- * Buffers on a GPU under the name of what they hold. A name's memory grows to the largest size asked
- * for and is then reused. No graph may hold one that can still grow.
+ * Buffers on a GPU under the name of what they hold. A name's memory grows to the largest size
+ * asked for and is then reused. No graph may hold one that can still grow.
  */
 final class CudaBuffers implements AutoCloseable {
   private final CudaDevice device;

@@ -11,8 +11,7 @@ import org.sinklora.compute.cuda.CudaTensor;
  * @param out rows
  * @param in columns
  */
-record CudaMatrix(
-    WeightPrecision storage, CudaTensor data, CudaTensor scales, int out, int in) {
+record CudaMatrix(WeightPrecision storage, CudaTensor data, CudaTensor scales, int out, int in) {
   /** A load of a kernel. */
   private static final int VECTOR_BYTES = 16;
 

@@ -11,8 +11,8 @@ import org.sinklora.compute.cuda.ElementType;
 import org.sinklora.lora.ModelConfig;
 
 /**
- * Reads a prompt on a GPU, layer by layer and within a layer chunk by chunk, so that memory is linear
- * in its length; then puts what the policy keeps of the layer into the cache.
+ * Reads a prompt on a GPU, layer by layer and within a layer chunk by chunk, so that memory is
+ * linear in its length; then puts what the policy keeps of the layer into the cache.
  */
 final class CudaPrompt implements AutoCloseable {
   /** Tokens of a prompt that go through a layer together. */
@@ -310,9 +310,7 @@ final class CudaPrompt implements AutoCloseable {
   private void store(int layer, CudaTensor kept) {
     CudaCache cache = sequence.cache();
     boolean rounded = cache.precision() == CachePrecision.BFLOAT16;
-    kernel(
-            "prompt_store_%s_to_%s"
-                .formatted(kernels.typeName(), rounded ? "bfloat16" : "float32"))
+    kernel("prompt_store_%s_to_%s".formatted(kernels.typeName(), rounded ? "bfloat16" : "float32"))
         .launch(
             cache.policy().keptOf(tokens),
             shape.kvHeads(),

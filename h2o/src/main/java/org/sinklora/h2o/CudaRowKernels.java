@@ -101,17 +101,7 @@ final class CudaRowKernels {
     int hidden = Math.toIntExact(norm.weight().size());
     kernel(ROWS, "norm_" + typeName)
         .launch(
-            rows,
-            1,
-            1,
-            NORM_THREADS,
-            0,
-            x,
-            norm.weight(),
-            norm.bias(),
-            norm.epsilon(),
-            hidden,
-            y);
+            rows, 1, 1, NORM_THREADS, 0, x, norm.weight(), norm.bias(), norm.epsilon(), hidden, y);
   }
 
   private static int ranks(List<CudaLinear> linears) {
@@ -347,8 +337,7 @@ final class CudaRowKernels {
 
   /** {@code x += y}. */
   void add(CudaTensor y, CudaTensor x) {
-    kernel(ROWS, "add_" + typeName)
-        .launch(blocks(x.size()), 1, 1, BLOCK, 0, y, x, x.size());
+    kernel(ROWS, "add_" + typeName).launch(blocks(x.size()), 1, 1, BLOCK, 0, y, x, x.size());
   }
 
   private static int blocks(long elements) {

@@ -118,8 +118,7 @@ final class CudaStep implements AutoCloseable {
       changed |= writeFrequencies(sequence.cache().nextRotation(sequence.position()), i);
       sequence
           .cache()
-          .writeRow(
-              sequence.nextToken(), sequence.position(), hostRows, i * CudaCache.ROW_INTS);
+          .writeRow(sequence.nextToken(), sequence.position(), hostRows, i * CudaCache.ROW_INTS);
     }
     device.upload(hostRows, rows.view(0, (long) count * CudaCache.ROW_INTS));
     if (changed) {
@@ -140,8 +139,8 @@ final class CudaStep implements AutoCloseable {
   }
 
   /**
-   * One step of the batch that the GPU knows by {@link #put}; the tokens are those that were put, or
-   * those that the step before has found the most probable.
+   * One step of the batch that the GPU knows by {@link #put}; the tokens are those that were put,
+   * or those that the step before has found the most probable.
    */
   void again(CudaSequence[] batch, int count) {
     CudaGraph graph = graphs.get(kind);
@@ -185,8 +184,7 @@ final class CudaStep implements AutoCloseable {
     int count = batch.models().size();
     for (Run run : groups.runs()) {
       kernels.embed(
-          rows.view(
-              (long) run.from() * CudaCache.ROW_INTS, (long) run.rows() * CudaCache.ROW_INTS),
+          rows.view((long) run.from() * CudaCache.ROW_INTS, (long) run.rows() * CudaCache.ROW_INTS),
           CudaCache.ROW_INTS,
           run.rows(),
           run.model().embedding(),
@@ -308,10 +306,7 @@ final class CudaStep implements AutoCloseable {
       kernels.loraDown(ofRun, of(in, run, inColumns), run.rows(), u);
       int first = run.from() - shared.from();
       kernels.loraUp(
-          ofRun,
-          u,
-          run.rows(),
-          all.view((long) first * columns, (long) run.rows() * columns));
+          ofRun, u, run.rows(), all.view((long) first * columns, (long) run.rows() * columns));
     }
     return all.view(0, (long) shared.rows() * columns);
   }

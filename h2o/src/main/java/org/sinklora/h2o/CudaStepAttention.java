@@ -7,7 +7,9 @@ import org.sinklora.compute.cuda.CudaKernel;
 import org.sinklora.compute.cuda.CudaTensor;
 import org.sinklora.compute.cuda.ElementType;
 
-/** Launches of a decoding step's attention: append, attend, score, evict; see decode_attention.cu. */
+/**
+ * Launches of a decoding step's attention: append, attend, score, evict; see decode_attention.cu.
+ */
 final class CudaStepAttention implements AutoCloseable {
   private static final String SOURCE = "decode_attention.cu";
   private static final int ATTEND_THREADS = 128;
@@ -59,11 +61,7 @@ final class CudaStepAttention implements AutoCloseable {
   record Launch(int kinds, int splits, boolean counts, int rawSlots, int places) {}
 
   CudaStepAttention(
-      CudaDevice device,
-      CudaShape shape,
-      RopeAngles angles,
-      CudaRowKernels kernels,
-      int maxBatch) {
+      CudaDevice device, CudaShape shape, RopeAngles angles, CudaRowKernels kernels, int maxBatch) {
     this.device = device;
     this.shape = shape;
     this.angles = angles;

@@ -7,7 +7,8 @@ import org.sinklora.lora.CausalLm;
  * Where sequences are decoded: it prepares models, holds caches and computes logits. Policies,
  * sampling, stop strings and reports are the same everywhere.
  *
- * <p>Used by one thread at a time. Sequences, models and caches belong to the engine that made them.
+ * <p>Used by one thread at a time. Sequences, models and caches belong to the engine that made
+ * them.
  */
 sealed interface DecodeEngine extends AutoCloseable permits CpuEngine, CudaEngine {
 

@@ -12,9 +12,9 @@ import org.sinklora.lora.LoraAdapter;
 /**
  * Generates text from a model, and from adapters over it, on the model's device.
  *
- * <p>On the CPU the weights are packed once for decoding; the model and the adapters given to it may
- * be closed afterwards. On a GPU the base weights are read where the model has them: it must stay
- * open. Used by one thread at a time, its batches included.
+ * <p>On the CPU the weights are packed once for decoding; the model and the adapters given to it
+ * may be closed afterwards. On a GPU the base weights are read where the model has them: it must
+ * stay open. Used by one thread at a time, its batches included.
  */
 public final class Generator implements AutoCloseable {
   private final CausalLm base;

@@ -1,7 +1,6 @@
 package org.sinklora.h2o;
 
 import java.util.List;
-import org.sinklora.data.Tokenizer;
 import org.sinklora.lora.ModelConfig;
 
 /** Turns a request into a sequence whose prompt has been read. */
@@ -38,8 +37,7 @@ final class SequenceStart {
   }
 
   private ActiveSequence read(GenerationRequest request, CachedSequence sequence, int reused) {
-    ActiveSequence active =
-        new ActiveSequence(request, sequence, reused, generator.tokenizer());
+    ActiveSequence active = new ActiveSequence(request, sequence, reused, generator.tokenizer());
     DecodeEngine engine = generator.engine();
     int[] prompt = request.prompt();
     boolean complete =
