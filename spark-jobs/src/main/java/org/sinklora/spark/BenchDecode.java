@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.h2o.CachePrecision;
+import org.sinklora.h2o.CudaDecodeBench;
 import org.sinklora.h2o.DecodeBench;
 import org.sinklora.h2o.KvCachePolicy;
 import org.sinklora.h2o.StreamTimeBench;
@@ -28,7 +29,9 @@ import picocli.CommandLine.Option;
     footer = {
       "  sinklora bench decode",
       "  sinklora bench decode --kv full --kv streaming:sinks=4,recent=512 --lengths 512,4096",
-      "  sinklora bench decode --stream-time 100000"
+      "  sinklora bench decode --stream-time 100000",
+      "  sinklora bench decode --device cuda --random-weights llama2-7b --context 32768 \\",
+      "      --kv full --kv h2o:heavy=0.1,recent=0.1 --batch 1"
     })
 final class BenchDecode implements Callable<Integer> {
   private static final JsonMapper JSON = new JsonMapper();
@@ -46,18 +49,35 @@ final class BenchDecode implements Callable<Integer> {
   private List<String> policies;
 
   @Option(
-      names = "--lengths",
+      names = {"--lengths", "--context"},
       split = ",",
       paramLabel = "TOKENS",
       defaultValue = "2000",
-      description = "Lengths of the prompt. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Lengths of the prompt; on a GPU of the context that caches are filled with. Default:"
+              + " ${DEFAULT-VALUE}.")
   private List<Integer> lengths;
 
   @Option(
       names = "--tokens",
-      defaultValue = "500",
-      description = "Tokens to generate after each. Default: ${DEFAULT-VALUE}.")
-  private int tokens;
+      paramLabel = "TOKENS",
+      description = "Tokens to generate after each. Default: 500, on a GPU 50.")
+  private Integer tokens;
+
+  @Option(
+      names = "--device",
+      defaultValue = "cpu",
+      description =
+          "${COMPLETION-CANDIDATES}. On a GPU caches are filled with random keys and values instead"
+              + " of a prompt. Default: ${DEFAULT-VALUE}.")
+  private BenchDevice device;
+
+  @Option(
+      names = "--random-weights",
+      paramLabel = "SHAPE",
+      description =
+          "On a GPU: random weights of a known shape instead of a model: ${COMPLETION-CANDIDATES}.")
+  private NamedShape randomWeights;
 
   @Option(
       names = "--stream-time",
@@ -69,21 +89,22 @@ final class BenchDecode implements Callable<Integer> {
   private int streamTime;
 
   @Option(
-      names = "--sequences",
+      names = {"--sequences", "--batch"},
       defaultValue = "1",
       description = "Sequences that decode together. Default: ${DEFAULT-VALUE}.")
   private int sequences;
 
   @Option(
       names = "--weights",
-      defaultValue = "float32",
-      description = "How weights are stored: ${COMPLETION-CANDIDATES}.")
+      description =
+          "How weights are stored: ${COMPLETION-CANDIDATES}. Default: float32, on a GPU bfloat16.")
   private WeightPrecision weights;
 
   @Option(
       names = "--kv-precision",
-      defaultValue = "float32",
-      description = "How keys and values are stored: ${COMPLETION-CANDIDATES}.")
+      description =
+          "How keys and values are stored: ${COMPLETION-CANDIDATES}. Default: float32, on a GPU"
+              + " bfloat16.")
   private CachePrecision cachePrecision;
 
   @Option(names = "--threads", defaultValue = "0", description = "Default: all cores.")
@@ -93,8 +114,24 @@ final class BenchDecode implements Callable<Integer> {
 
   BenchDecode() {}
 
+  /** Where decoding is measured. */
+  enum BenchDevice {
+    CPU,
+    CUDA
+  }
+
   @Override
   public Integer call() throws Exception {
+    if (device == BenchDevice.CUDA) {
+      common.writeJson(measureGpu());
+      return 0;
+    }
+    if (randomWeights != null) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(), "--random-weights are made on a GPU: add --device cuda");
+    }
+    weights = weights == null ? WeightPrecision.FLOAT32 : weights;
+    cachePrecision = cachePrecision == null ? CachePrecision.FLOAT32 : cachePrecision;
     Configuration hadoop = new Configuration();
     ModelSource source = ModelSource.of(model.location(), hadoop);
     int workers = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
@@ -108,9 +145,21 @@ final class BenchDecode implements Callable<Integer> {
 
   private ObjectNode measureDecoding(CausalLm loaded, int workers) {
     List<DecodeBench.Row> rows =
-        new DecodeBench(loaded, workers, weights, cachePrecision, sequences, tokens)
+        new DecodeBench(
+                loaded, workers, weights, cachePrecision, sequences, tokens == null ? 500 : tokens)
             .run(policies("full", "h2o:heavy=0.1,recent=0.1"), lengths);
     DecodeBench.print(rows, spec.commandLine().getOut());
+    return JSON.createObjectNode().set("decode", JSON.valueToTree(rows));
+  }
+
+  private ObjectNode measureGpu() throws Exception {
+    GpuDecoding gpu = new GpuDecoding(weights, cachePrecision, tokens == null ? 50 : tokens);
+    List<KvCachePolicy> wanted = policies("full", "h2o:heavy=0.1,recent=0.1");
+    List<CudaDecodeBench.Row> rows =
+        randomWeights != null
+            ? gpu.ofShape(randomWeights, wanted, lengths, sequences)
+            : gpu.ofModel(model.location(), wanted, lengths, sequences);
+    CudaDecodeBench.print(rows, spec.commandLine().getOut());
     return JSON.createObjectNode().set("decode", JSON.valueToTree(rows));
   }
 
