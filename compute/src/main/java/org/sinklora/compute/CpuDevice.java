@@ -17,6 +17,7 @@ public final class CpuDevice implements Device {
     void run(int item, Scratch scratch);
   }
 
+  private final AllocatedBytes allocated = new AllocatedBytes();
   private final CpuWorkers workers;
   private final CpuMatmul matmul;
   private final CpuElementwise elementwise;
@@ -68,7 +69,22 @@ public final class CpuDevice implements Device {
 
   @Override
   public CpuTensor allocate(long... shape) {
-    return CpuTensor.zeros(shape);
+    return CpuTensor.zeros(allocated, shape);
+  }
+
+  @Override
+  public long allocatedBytes() {
+    return allocated.now();
+  }
+
+  @Override
+  public long peakBytes() {
+    return allocated.peak();
+  }
+
+  @Override
+  public void resetPeakBytes() {
+    allocated.resetPeak();
   }
 
   @Override

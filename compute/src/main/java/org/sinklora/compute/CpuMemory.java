@@ -15,16 +15,20 @@ final class CpuMemory {
   private final int windowSize;
   private final INDArray flat;
   private final FloatPointer base;
+  private final AllocatedBytes allocated;
+  private final long bytes;
   private FloatBuffer[] windows;
 
-  CpuMemory(INDArray flat, long size) {
-    this(flat, size, WINDOW_BITS);
+  CpuMemory(INDArray flat, long size, AllocatedBytes allocated) {
+    this(flat, size, allocated, WINDOW_BITS);
   }
 
-  CpuMemory(INDArray flat, long size, int windowBits) {
+  CpuMemory(INDArray flat, long size, AllocatedBytes allocated, int windowBits) {
     this.windowBits = windowBits;
     this.windowSize = 1 << windowBits;
     this.flat = flat;
+    this.allocated = allocated;
+    this.bytes = size * Float.BYTES;
     // addressPointer() includes a view's offset; address() and pointer() do not.
     this.base = new FloatPointer(flat.data().addressPointer());
     this.windows = new FloatBuffer[Math.toIntExact((size + windowSize - 1) >> windowBits)];
@@ -36,6 +40,7 @@ final class CpuMemory {
               .limit(Math.min(size, start + windowSize))
               .asBuffer();
     }
+    allocated.add(bytes);
   }
 
   INDArray flat() {
@@ -77,6 +82,7 @@ final class CpuMemory {
     if (windows != null) {
       windows = null;
       flat.close();
+      allocated.add(-bytes);
     }
   }
 }

@@ -22,10 +22,10 @@ public final class CpuTensor implements Tensor {
     this.owner = owner;
   }
 
-  static CpuTensor zeros(long... shape) {
+  static CpuTensor zeros(AllocatedBytes allocated, long... shape) {
     long size = sizeOf(shape);
     INDArray flat = Nd4j.create(DataType.FLOAT, size);
-    return new CpuTensor(new CpuMemory(flat, size), 0, shape.clone(), true);
+    return new CpuTensor(new CpuMemory(flat, size, allocated), 0, shape.clone(), true);
   }
 
   private static long sizeOf(long[] shape) {

@@ -28,6 +28,28 @@ public interface Device extends AutoCloseable {
     return allocate(shape);
   }
 
+  /** Bytes of an element that {@link #allocateActivations} and {@link #allocateWeights} give. */
+  default int elementBytes() {
+    return Float.BYTES;
+  }
+
+  /**
+   * Bytes of memory that are free, whoever has the rest; {@link Long#MAX_VALUE} where memory is not
+   * what limits a run.
+   */
+  default long freeBytes() {
+    return Long.MAX_VALUE;
+  }
+
+  /** Bytes that this device's tensors take now. */
+  long allocatedBytes();
+
+  /** The most bytes that this device's tensors took at a time since {@link #resetPeakBytes}. */
+  long peakBytes();
+
+  /** Lets {@link #peakBytes} start again from what is allocated now. */
+  void resetPeakBytes();
+
   /** Elements of the largest matrix of logits that is worth having at a time. */
   default long logitsElements() {
     return 1 << 21;
@@ -87,7 +109,7 @@ public interface Device extends AutoCloseable {
   /**
    * {@code c = op(a) · op(b) + residual}.
    *
-   * @param residual [m, n]; may not be c
+   * @param residual [m, n]; may not be c: that is {@link #matmul} with {@code beta = 1}
    */
   default void matmulAdd(
       Tensor a, boolean transposeA, Tensor b, boolean transposeB, Tensor residual, Tensor c) {

@@ -12,7 +12,7 @@ import org.nd4j.linalg.factory.Nd4j;
 class CpuTensorTest {
   @Test
   void aTensorIsAnNd4jArray() {
-    CpuTensor tensor = CpuTensor.zeros(4, 6);
+    CpuTensor tensor = CpuTensor.zeros(new AllocatedBytes(), 4, 6);
     tensor.write(0, new RandomFloats(1).next(24), 0, 24);
     CpuTensor view = tensor.rows(1, 3);
     INDArray array = view.array();
@@ -24,19 +24,19 @@ class CpuTensorTest {
 
   @Test
   void viewsShareMemoryAndCannotLeaveIt() {
-    CpuTensor tensor = CpuTensor.zeros(10);
+    CpuTensor tensor = CpuTensor.zeros(new AllocatedBytes(), 10);
     CpuTensor inner = tensor.view(4, 3).view(1, 2);
     inner.write(0, new float[] {7, 8}, 0, 2);
     assertArrayEquals(new float[] {0, 0, 0, 0, 0, 7, 8, 0, 0, 0}, tensor.toArray());
     assertThrows(IllegalArgumentException.class, () -> tensor.view(8, 3));
     assertThrows(IllegalArgumentException.class, () -> inner.view(0, 3));
     assertThrows(IndexOutOfBoundsException.class, () -> inner.read(1, new float[4], 0, 2));
-    assertThrows(IllegalArgumentException.class, () -> CpuTensor.zeros(3, 0));
+    assertThrows(IllegalArgumentException.class, () -> CpuTensor.zeros(new AllocatedBytes(), 3, 0));
   }
 
   @Test
   void aClosedTensorSaysSo() {
-    CpuTensor tensor = CpuTensor.zeros(10);
+    CpuTensor tensor = CpuTensor.zeros(new AllocatedBytes(), 10);
     CpuTensor view = tensor.view(0, 5);
     view.close();
     assertEquals(10, tensor.toArray().length);
@@ -47,7 +47,7 @@ class CpuTensorTest {
   @Test
   void memoryLongerThanAJavaBufferIsReadThroughSeveral() {
     INDArray flat = Nd4j.create(DataType.FLOAT, 100);
-    CpuMemory memory = new CpuMemory(flat, 100, 4);
+    CpuMemory memory = new CpuMemory(flat, 100, new AllocatedBytes(), 4);
     float[] values = new RandomFloats(2).next(100);
     memory.write(3, values, 5, 60);
     float[] back = new float[100];

@@ -8,7 +8,7 @@ import org.sinklora.data.Tokenizer;
 /** A request on its way: its sequence, what has been generated, and whether it has ended. */
 final class ActiveSequence {
   private final GenerationRequest request;
-  private final Sequence sequence;
+  private final CachedSequence sequence;
   private final Sampler sampler;
   private final TextStream text;
   private final int vocabulary;
@@ -20,11 +20,11 @@ final class ActiveSequence {
   private String error;
 
   ActiveSequence(
-      GenerationRequest request, Sequence sequence, int reusedTokens, Tokenizer tokenizer) {
+      GenerationRequest request, CachedSequence sequence, int reusedTokens, Tokenizer tokenizer) {
     this.request = request;
     this.sequence = sequence;
     this.reusedTokens = reusedTokens;
-    this.vocabulary = sequence.model().shape().config().vocabSize();
+    this.vocabulary = sequence.model().config().vocabSize();
     this.sampler = new Sampler(request.sampling(), vocabulary);
     this.text = new TextStream(tokenizer, request.stopStrings());
     for (int token : request.prompt()) {
@@ -36,7 +36,7 @@ final class ActiveSequence {
     return request;
   }
 
-  Sequence sequence() {
+  CachedSequence sequence() {
     return sequence;
   }
 
@@ -117,13 +117,18 @@ final class ActiveSequence {
     return generated;
   }
 
+  private int context() {
+    return sequence.model().config().maxPositionEmbeddings();
+  }
+
   GenerationResult result() {
-    SequenceCache cache = sequence.cache();
+    KvCache cache = sequence.cache();
     return new GenerationResult(
         Arrays.copyOf(tokens, count),
         text.text(),
         finish,
         error,
+        ContextWarning.of(request, cache, sequence.position(), context()),
         List.copyOf(logprobs),
         reusedTokens,
         cache.plannedBytes(),

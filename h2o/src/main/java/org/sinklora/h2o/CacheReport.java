@@ -27,14 +27,14 @@ public record CacheReport(String policy, int[] tokens, List<Head> heads) {
    */
   public record Head(int layer, int head, int[] positions, double[] scores) {}
 
-  static CacheReport of(SequenceCache cache, int[] tokens) {
+  static CacheReport of(KvCache cache, int[] tokens) {
     List<Head> heads =
         IntStream.range(0, cache.layerCount())
             .boxed()
             .flatMap(
                 layer ->
-                    IntStream.range(0, cache.layer(layer).kvHeads())
-                        .mapToObj(head -> head(layer, head, cache.layer(layer).head(head))))
+                    IntStream.range(0, cache.kvHeads())
+                        .mapToObj(head -> head(layer, head, cache.slots(layer, head))))
             .toList();
     return new CacheReport(cache.policy().toString(), tokens, heads);
   }

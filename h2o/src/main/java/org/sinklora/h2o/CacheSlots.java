@@ -28,6 +28,24 @@ public final class CacheSlots {
     ranks = ranked ? new int[capacity] : null;
   }
 
+  /**
+   * Slots as they are elsewhere.
+   *
+   * @param positions of all slots in use
+   * @param scores of the same; null under a policy without
+   * @param free the slot of the last evicted position; -1 for none
+   * @param last the position written last
+   */
+  static CacheSlots of(int[] positions, double[] scores, int free, int last) {
+    CacheSlots slots = new CacheSlots(0, false, false);
+    slots.positions = positions;
+    slots.scores = scores;
+    slots.used = positions.length;
+    slots.free = free;
+    slots.last = last;
+    return slots;
+  }
+
   static long bytes(int capacity, boolean scored, boolean ranked) {
     int each = Integer.BYTES + (scored ? Double.BYTES : 0) + (ranked ? Integer.BYTES : 0);
     return (long) capacity * each;

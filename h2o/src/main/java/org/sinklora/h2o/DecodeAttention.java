@@ -5,8 +5,11 @@ import org.sinklora.compute.RowKernels;
 import org.sinklora.compute.Scratch;
 
 /**
- * Attention of a decoding step: every row is the newest token of a sequence of its own. For each kv
- * head: append, attend over what is alive, score, evict.
+ * Attention as decoding is defined. For each kv head of a row: append, attend over what is alive,
+ * score, evict.
+ *
+ * <p>As a stage by itself every row is the newest token of a sequence of its own; {@linkplain
+ * #inOrder in order} the rows are successive tokens of one sequence.
  */
 final class DecodeAttention implements AttentionStage {
   private final DecoderShape shape;
@@ -18,6 +21,7 @@ final class DecodeAttention implements AttentionStage {
   private final float[] cos;
   private final float[] sin;
   private final Sequence[] sequences;
+  private final int[] positions;
   private final HeadWork[] work;
   private int count;
 
@@ -36,6 +40,7 @@ final class DecodeAttention implements AttentionStage {
     this.cos = new float[maxRows * pairs];
     this.sin = new float[maxRows * pairs];
     this.sequences = new Sequence[maxRows];
+    this.positions = new int[maxRows];
     this.work = new HeadWork[threads];
     Arrays.setAll(work, i -> new HeadWork());
   }
@@ -47,14 +52,33 @@ final class DecodeAttention implements AttentionStage {
 
   /** Adds a row, after the cache has made room for it. */
   void add(Sequence sequence, RopeAngles angles) {
+    add(sequence, 0, angles);
+  }
+
+  /**
+   * The same for a token that comes later.
+   *
+   * @param ahead tokens of the sequence that are read before it
+   */
+  void add(Sequence sequence, int ahead, RopeAngles angles) {
     SequenceCache cache = sequence.cache();
-    int position = sequence.position();
-    if (cache.rope() == RopePositions.CACHE) {
-      position = cache.layer(0).head(0).alive();
-    }
-    angles.fill(angles.frequencies(position + 1), position, cos, sin, count * pairs);
+    int position = sequence.position() + ahead;
+    int rotated = cache.rope() == RopePositions.CACHE ? cache.nextPlace(ahead) : position;
+    angles.fill(angles.frequencies(rotated + 1), rotated, cos, sin, count * pairs);
     sequences[count] = sequence;
+    positions[count] = position;
     count++;
+  }
+
+  /** For rows that are successive tokens of one sequence: every head takes them in their order. */
+  AttentionStage inOrder() {
+    return (layer, member, own) -> {
+      for (int head = member; head < shape.config().numKeyValueHeads(); head += threads) {
+        for (int row = 0; row < count; row++) {
+          head(layer, row, head, work[member]);
+        }
+      }
+    };
   }
 
   @Override
@@ -85,7 +109,7 @@ final class DecodeAttention implements AttentionStage {
     if (cache.rope() == RopePositions.ORIGINAL) {
       kernels.rotate(qkv, keyAt, pairs, cos, sin, row * pairs, 1);
     }
-    layerCache.append(head, sequence.position(), 0, qkv, keyAt, qkv, valueAt);
+    layerCache.append(head, positions[row], 0, qkv, keyAt, qkv, valueAt);
     attention.attend(
         layerCache,
         head,

@@ -149,7 +149,7 @@ public final class DecodeBench {
     return cache.layerCount() * KvBlock.bytes(precision, kvHeads, alive, model.config().headDim());
   }
 
-  private static int greedy(float[] logits, int at, int n) {
+  static int greedy(float[] logits, int at, int n) {
     int best = 0;
     for (int i = 1; i < n; i++) {
       if (logits[at + i] > logits[at + best]) {

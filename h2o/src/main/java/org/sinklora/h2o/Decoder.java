@@ -24,6 +24,7 @@ final class Decoder implements AutoCloseable {
   private final DecodeAttention decodeAttention;
   private final PromptBuffers prompt;
   private final PromptAttention promptAttention;
+  private final PromptContinuation continuation;
   private final float[] stepHidden;
   private final CpuTeam.Task stepTask = this::step;
   private Sequence[] batch;
@@ -43,10 +44,13 @@ final class Decoder implements AutoCloseable {
     this.pass = new DecoderPass(shape, team, rows, maxBatch);
     CacheAttention cacheAttention = new CacheAttention(shape, rotation);
     this.decodeAttention =
-        new DecodeAttention(shape, pass, cacheAttention, angles.pairs(), threads, maxBatch);
+        new DecodeAttention(shape, pass, cacheAttention, angles.pairs(), threads, rows);
     this.prompt = new PromptBuffers(shape, angles.pairs());
     this.promptAttention = new PromptAttention(shape, pass, team, prompt, angles.pairs(), CHUNK);
-    this.stepHidden = new float[maxBatch * shape.paddedHidden()];
+    this.stepHidden = new float[rows * shape.paddedHidden()];
+    this.continuation =
+        new PromptContinuation(
+            shape, pass, team, scratch, angles, rotation, decodeAttention, CHUNK, stepHidden);
   }
 
   /** Logits of the last step: row i begins at {@code i · paddedVocabulary}. */
@@ -74,6 +78,19 @@ final class Decoder implements AutoCloseable {
     }
     sequence.advance(tokens.length);
     return true;
+  }
+
+  /**
+   * Reads the rest of a prompt whose beginning the sequence has read, with the outcome of
+   * {@linkplain #step steps}: see {@link PromptContinuation}. Leaves the logits of the last token
+   * in row 0.
+   *
+   * @param tokens the whole prompt
+   * @param cancelled asked between chunks
+   * @return whether the prompt was read to its end
+   */
+  boolean readOn(Sequence sequence, int[] tokens, BooleanSupplier cancelled) {
+    return continuation.read(sequence, tokens, cancelled);
   }
 
   /**

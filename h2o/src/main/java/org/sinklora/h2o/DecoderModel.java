@@ -1,7 +1,5 @@
 package org.sinklora.h2o;
 
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.compute.Tensor;
@@ -9,6 +7,7 @@ import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.GptNeoXConfig;
 import org.sinklora.lora.LlamaConfig;
 import org.sinklora.lora.LowRankUpdate;
+import org.sinklora.lora.ModelConfig;
 
 /**
  * A model as decoding reads it. Several of them, one an adapter, share the weights of their base.
@@ -24,7 +23,13 @@ record DecoderModel(
     Matrix embedding,
     List<DecoderLayer> layers,
     DecoderNorm finalNorm,
-    DecoderLinear head) {
+    DecoderLinear head)
+    implements ServedModel {
+
+  @Override
+  public ModelConfig config() {
+    return shape.config();
+  }
 
   /**
    * @throws IllegalArgumentException if the model is not on the CPU
@@ -42,44 +47,27 @@ record DecoderModel(
   private record Reader(CausalLm model, WeightStore store, AdapterWeights adapter) {
 
     DecoderModel read() {
-      List<DecoderLayer> layers = new ArrayList<>();
-      boolean llama = model.config() instanceof LlamaConfig;
-      for (int i = 0; i < model.config().numHiddenLayers(); i++) {
-        layers.add(llama ? llamaLayer(i) : neoXLayer(i));
-      }
+      ModulePaths paths = ModulePaths.of(model.config());
       return new DecoderModel(
           DecoderShape.of(model.config()),
-          store.matrix(
-              model.weight(llama ? "model.embed_tokens.weight" : "gpt_neox.embed_in.weight")),
-          List.copyOf(layers),
-          norm(llama ? "model.norm" : "gpt_neox.final_layer_norm"),
-          linear(llama ? "lm_head" : "embed_out", model.headWeight()));
+          store.matrix(model.weight(paths.embedding() + ".weight")),
+          paths.layers().stream().map(this::layer).toList(),
+          norm(paths.finalNorm()),
+          linear(paths.head(), model.headWeight()));
     }
 
-    private DecoderLayer llamaLayer(int i) {
-      String layer = "model.layers." + i + ".";
+    private DecoderLayer layer(ModulePaths.LayerPaths paths) {
       return new DecoderLayer(
-          norm(layer + "input_layernorm"),
-          linears(layer + "self_attn.", "q_proj", "k_proj", "v_proj"),
-          linear(layer + "self_attn.o_proj"),
-          norm(layer + "post_attention_layernorm"),
-          linears(layer + "mlp.", "gate_proj", "up_proj"),
-          linear(layer + "mlp.down_proj"));
+          norm(paths.inputNorm()),
+          linears(paths.attentionInputs()),
+          linear(paths.attentionOutput()),
+          norm(paths.postAttentionNorm()),
+          linears(paths.mlpInputs()),
+          linear(paths.mlpOutput()));
     }
 
-    private DecoderLayer neoXLayer(int i) {
-      String layer = "gpt_neox.layers." + i + ".";
-      return new DecoderLayer(
-          norm(layer + "input_layernorm"),
-          linears(layer, "attention.query_key_value"),
-          linear(layer + "attention.dense"),
-          norm(layer + "post_attention_layernorm"),
-          linears(layer, "mlp.dense_h_to_4h"),
-          linear(layer + "mlp.dense_4h_to_h"));
-    }
-
-    private List<DecoderLinear> linears(String prefix, String... names) {
-      return Arrays.stream(names).map(name -> linear(prefix + name)).toList();
+    private List<DecoderLinear> linears(List<String> paths) {
+      return paths.stream().map(this::linear).toList();
     }
 
     private DecoderLinear linear(String path) {

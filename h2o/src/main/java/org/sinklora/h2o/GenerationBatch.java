@@ -11,12 +11,12 @@ public final class GenerationBatch {
   private final Generator generator;
   private final SequenceStart start;
   private final List<ActiveSequence> active = new ArrayList<>();
-  private final Sequence[] step;
+  private final CachedSequence[] step;
 
   GenerationBatch(Generator generator) {
     this.generator = generator;
     this.start = new SequenceStart(generator);
-    this.step = new Sequence[generator.maxBatch()];
+    this.step = new CachedSequence[generator.maxBatch()];
   }
 
   /** A request that has been added. */
@@ -58,10 +58,11 @@ public final class GenerationBatch {
     try {
       ActiveSequence sequence = start.begin(request);
       if (!sequence.ended()) {
-        sequence.take(generator.decoder().logits(), 0);
+        sequence.take(generator.engine().logits(), 0);
       }
       if (sequence.ended()) {
         ticket.result = sequence.result();
+        sequence.sequence().cache().close();
       } else {
         insert(sequence, ticket);
       }
@@ -96,10 +97,10 @@ public final class GenerationBatch {
     for (int i = 0; i < count; i++) {
       step[i] = active.get(i).sequence();
     }
-    Decoder decoder = generator.decoder();
-    decoder.step(step, count);
+    DecodeEngine engine = generator.engine();
+    engine.step(step, count);
     for (int i = count - 1; i >= 0; i--) {
-      active.get(i).take(decoder.logits(), i * decoder.logitsRow());
+      active.get(i).take(engine.logits(), i * engine.logitsRow());
       removeIfEnded(i);
     }
   }
@@ -124,6 +125,7 @@ public final class GenerationBatch {
     tickets.remove(i).result = sequence.result();
     active.remove(i);
     start.keep(sequence);
+    sequence.sequence().cache().close();
   }
 
   List<GenerationResult> runAll(List<GenerationRequest> requests) {

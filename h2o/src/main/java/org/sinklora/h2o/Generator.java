@@ -4,44 +4,47 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.sinklora.compute.CpuDevice;
+import org.sinklora.compute.cuda.CudaDevice;
 import org.sinklora.data.Tokenizer;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
 
 /**
- * Generates text from a model, and from adapters over it, on the CPU.
+ * Generates text from a model, and from adapters over it, on the model's device.
  *
- * <p>The weights are packed once for decoding; the model and the adapters given to it may be closed
- * afterwards. Used by one thread at a time, its batches included.
+ * <p>On the CPU the weights are packed once for decoding; the model and the adapters given to it
+ * may be closed afterwards. On a GPU the base weights are read where the model has them: it must
+ * stay open. Used by one thread at a time, its batches included.
  */
 public final class Generator implements AutoCloseable {
   private final CausalLm base;
   private final Tokenizer tokenizer;
-  private final AdapterWeights adapterWeights;
   private final int maxBatch;
   private final int maxPromptTokens;
-  private final WeightStore store;
-  private final DecoderModel baseModel;
-  private final Map<String, DecoderModel> adapters = new LinkedHashMap<>();
+  private final DecodeEngine engine;
+  private final ServedModel baseModel;
+  private final Map<String, ServedModel> adapters = new LinkedHashMap<>();
   private final PrefixCache prefixes;
-  private final Decoder decoder;
 
   private Generator(Builder options) {
     this.base = options.base;
     this.tokenizer = options.tokenizer;
-    this.adapterWeights = options.adapterWeights;
     this.maxBatch = options.maxBatch;
     this.maxPromptTokens = options.maxPromptTokens;
-    this.store = new WeightStore(options.weights);
-    this.baseModel = DecoderModel.of(base, store, adapterWeights);
     this.prefixes = new PrefixCache(options.prefixCacheBytes);
-    options.adapters.forEach(this::addAdapter);
-    this.decoder = new Decoder(baseModel.shape(), options.threads(), maxBatch);
+    this.engine = options.engine();
+    try {
+      this.baseModel = engine.model(base);
+      options.adapters.forEach(this::addAdapter);
+    } catch (RuntimeException | Error e) {
+      engine.close();
+      throw e;
+    }
   }
 
   /**
-   * @param base a model on a {@link CpuDevice}, without or with an adapter, which then is part of
-   *     what the generator calls the base
+   * @param base a model on a {@link CpuDevice} or a {@link CudaDevice}, without or with an adapter,
+   *     which then is part of what the generator calls the base
    */
   public static Builder builder(CausalLm base) {
     return new Builder(base);
@@ -55,7 +58,7 @@ public final class Generator implements AutoCloseable {
     if (name.isEmpty()) {
       throw new IllegalArgumentException("An adapter needs a name; the empty one is the base");
     }
-    DecoderModel model = DecoderModel.of(base.withAdapter(adapter), store, adapterWeights);
+    ServedModel model = engine.model(base.withAdapter(adapter));
     removeAdapter(name);
     adapters.put(name, model);
   }
@@ -66,11 +69,12 @@ public final class Generator implements AutoCloseable {
    * @return whether there was one
    */
   public boolean removeAdapter(String name) {
-    DecoderModel removed = adapters.remove(name);
+    ServedModel removed = adapters.remove(name);
     if (removed == null) {
       return false;
     }
     prefixes.remove(removed);
+    engine.release(removed);
     return true;
   }
 
@@ -107,19 +111,28 @@ public final class Generator implements AutoCloseable {
   /** Bytes that the KV cache of a request will take once all its tokens are there. */
   public long plannedCacheBytes(GenerationRequest request) {
     int prompt = request.prompt().length;
-    return CachePlan.of(
-            base.config(),
+    return engine.plannedBytes(
+        new CacheSpec(
             request.policy().resolve(prompt),
             request.precision(),
             request.rope(),
             prompt,
-            SequenceStart.totalTokens(request))
-        .bytes();
+            SequenceStart.totalTokens(request)));
   }
 
-  /** Bytes of the packed base weights. */
+  /**
+   * What speaks against a request that will be served all the same: a prompt longer than the
+   * context the model was trained for. The result says so too, of the answer as well.
+   *
+   * @return one line with both lengths and what to do; null if there is nothing to say
+   */
+  public String warning(GenerationRequest request) {
+    return ContextWarning.ofPrompt(request, base.config().maxPositionEmbeddings());
+  }
+
+  /** Bytes of the base weights as decoding reads them. */
   public long weightBytes() {
-    return store.bytes();
+    return engine.weightBytes();
   }
 
   int maxPromptTokens() {
@@ -130,8 +143,8 @@ public final class Generator implements AutoCloseable {
     return tokenizer;
   }
 
-  Decoder decoder() {
-    return decoder;
+  DecodeEngine engine() {
+    return engine;
   }
 
   PrefixCache prefixes() {
@@ -142,11 +155,11 @@ public final class Generator implements AutoCloseable {
    * @param adapter a name; empty for the base
    * @throws IllegalArgumentException if there is no such adapter
    */
-  DecoderModel model(String adapter) {
+  ServedModel model(String adapter) {
     if (adapter.isEmpty()) {
       return baseModel;
     }
-    DecoderModel model = adapters.get(adapter);
+    ServedModel model = adapters.get(adapter);
     if (model == null) {
       throw new IllegalArgumentException(
           "There is no adapter '%s'; known are %s".formatted(adapter, adapters.keySet()));
@@ -154,10 +167,10 @@ public final class Generator implements AutoCloseable {
     return model;
   }
 
-  /** Ends the generator's threads. */
+  /** Ends the generator's threads, and frees its memory on a GPU. */
   @Override
   public void close() {
-    decoder.close();
+    engine.close();
   }
 
   /** Sets what a generator may be given besides its model. */
@@ -169,7 +182,7 @@ public final class Generator implements AutoCloseable {
     private int maxBatch = 16;
     private int maxPromptTokens = 1 << 20;
     private long prefixCacheBytes;
-    private WeightPrecision weights = WeightPrecision.FLOAT32;
+    private WeightPrecision weights;
     private AdapterWeights adapterWeights = AdapterWeights.UNMERGED;
 
     private Builder(CausalLm base) {
@@ -219,7 +232,10 @@ public final class Generator implements AutoCloseable {
       return this;
     }
 
-    /** How the base weights are stored; default float32. */
+    /**
+     * How the base weights are stored; by default float32 on the CPU, and on a GPU as the model has
+     * them.
+     */
     public Builder optWeights(WeightPrecision newWeights) {
       weights = newWeights;
       return this;
@@ -231,14 +247,34 @@ public final class Generator implements AutoCloseable {
       return this;
     }
 
-    private int threads() {
-      return threads > 0 ? threads : ((CpuDevice) base.device()).threads();
+    // A GPU is asked for first: a host that has one need not have what a CpuDevice loads.
+    private DecodeEngine engine() {
+      if (base.device() instanceof CudaDevice device) {
+        if (prefixCacheBytes > 0) {
+          throw new IllegalArgumentException(
+              "Caches of known prefixes are kept on the CPU only; set prefixCacheBytes to 0 for "
+                  + device.name());
+        }
+        return new CudaEngine(device, base.config(), weights, adapterWeights, maxBatch);
+      }
+      if (base.device() instanceof CpuDevice device) {
+        return new CpuEngine(
+            base.config(),
+            weights == null ? WeightPrecision.FLOAT32 : weights,
+            adapterWeights,
+            threads > 0 ? threads : device.threads(),
+            maxBatch);
+      }
+      throw new IllegalArgumentException(
+          "Generation runs on a CpuDevice or a CudaDevice; load the model on one of them, not on "
+              + base.device().name());
     }
 
     /**
-     * Packs the weights.
+     * Prepares the weights.
      *
-     * @throws IllegalArgumentException if the model is not on the CPU
+     * @throws IllegalArgumentException if the model is on another device, or an option is not
+     *     available on its
      */
     public Generator build() {
       return new Generator(this);

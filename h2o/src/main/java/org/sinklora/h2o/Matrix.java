@@ -26,6 +26,9 @@ abstract sealed class Matrix permits FloatMatrix, BfloatMatrix, Int8Matrix {
       case FLOAT32 -> new FloatMatrix(rows);
       case BFLOAT16 -> new BfloatMatrix(rows);
       case INT8 -> new Int8Matrix(rows);
+      case NF4 ->
+          throw new IllegalArgumentException(
+              "Weights in 4 bits are read by GPUs only; take int8 on the CPU");
     };
   }
 

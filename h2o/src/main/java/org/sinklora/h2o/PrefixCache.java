@@ -13,7 +13,7 @@ import java.util.Iterator;
 final class PrefixCache {
   /** What has to be equal for a cache to be of use. */
   private record Kind(
-      DecoderModel model, KvCachePolicy policy, CachePrecision precision, RopePositions rope) {}
+      ServedModel model, KvCachePolicy policy, CachePrecision precision, RopePositions rope) {}
 
   private record Entry(Kind kind, int[] tokens, SequenceCache cache) {}
 
@@ -32,7 +32,7 @@ final class PrefixCache {
   record Hit(SequenceCache cache, int tokens) {}
 
   /** The longest cached beginning of a prompt, to be copied before use; null if there is none. */
-  Hit find(DecoderModel model, GenerationRequest request) {
+  Hit find(ServedModel model, GenerationRequest request) {
     Kind kind = kind(model, request);
     Entry best = null;
     for (Entry entry : entries) {
@@ -50,7 +50,7 @@ final class PrefixCache {
   }
 
   /** Models are compared as objects: an adapter loaded anew under an old name is another one. */
-  private static Kind kind(DecoderModel model, GenerationRequest request) {
+  private static Kind kind(ServedModel model, GenerationRequest request) {
     return new Kind(model, request.policy(), request.precision(), request.rope());
   }
 
@@ -64,7 +64,7 @@ final class PrefixCache {
    *
    * @param tokens what it has read
    */
-  void put(DecoderModel model, GenerationRequest request, int[] tokens, SequenceCache cache) {
+  void put(ServedModel model, GenerationRequest request, int[] tokens, SequenceCache cache) {
     Kind kind = kind(model, request);
     for (Iterator<Entry> i = entries.iterator(); i.hasNext(); ) {
       Entry entry = i.next();
@@ -85,7 +85,7 @@ final class PrefixCache {
   }
 
   /** Forgets what a model has read. */
-  void remove(DecoderModel model) {
+  void remove(ServedModel model) {
     for (Iterator<Entry> i = entries.iterator(); i.hasNext(); ) {
       Entry entry = i.next();
       if (entry.kind.model == model) {

@@ -10,16 +10,12 @@ import org.sinklora.sfattn.TileKernels;
  * Causal attention of a chunk of a prompt over all of it so far, in tiles: no matrix of the
  * prompt's length squared exists. Where a policy wants scores, a second pass over the tiles makes
  * the probabilities again from the saved log-sum-exp and sums them over the queries.
- *
- * <p>Tiles hold keys in rows and queries in columns, as {@link TileKernels} asks.
  */
 final class PromptAttention implements AttentionStage {
-  private static final int TILE = TileKernels.QUERIES;
+  private static final int TILE = TileForward.TILE;
 
   /** Keys whose sums one item of the second pass makes. */
   private static final int SCORED_KEYS = 256;
-
-  private static final double LOG2_E = 1 / Math.log(2);
 
   /** A log-sum-exp that makes every probability of its query 0. */
   private static final float NOT_COUNTED = 1e30f;
@@ -29,6 +25,7 @@ final class PromptAttention implements AttentionStage {
   private final CpuTeam team;
   private final PromptBuffers buffers;
   private final TileKernels tiles = TileKernels.best();
+  private final TileForward forward;
   private final RowKernels rows = RowKernels.best();
   private final int dim;
   private final int pairs;
@@ -53,6 +50,7 @@ final class PromptAttention implements AttentionStage {
     this.pass = pass;
     this.team = team;
     this.buffers = buffers;
+    this.forward = new TileForward(shape);
     this.dim = shape.config().headDim();
     this.pairs = pairs;
     this.tilesPerHead = maxRows / TILE;
@@ -113,71 +111,39 @@ final class PromptAttention implements AttentionStage {
     }
   }
 
-  /** The forward of one tile of queries of one head: online softmax over tiles of keys. */
+  /** The forward of one tile of queries of one head. */
   private void tile(int head, int tile, Scratch own) {
     int queries = Math.min(TILE, count - tile * TILE);
-    int width = tiles.padded(queries);
+    int width = forward.width(queries);
     int columns = (head * tilesPerHead + tile) * dim * TILE;
-    transpose(head, tile, queries, width, columns);
-    float[] scores = own.floats(ScratchSlots.TILE_SCORES, TILE * TILE);
-    float[] out = own.floats(ScratchSlots.TILE_OUT, dim * TILE);
-    float[] maximum = own.floats(ScratchSlots.TILE_MAXIMUM, TILE);
-    float[] sum = own.floats(ScratchSlots.TILE_SUM, TILE);
-    float[] rescale = own.floats(ScratchSlots.TILE_RESCALE, TILE);
-    Arrays.fill(out, 0, dim * TILE, 0f);
-    Arrays.fill(maximum, 0, TILE, TileKernels.MASKED);
-    Arrays.fill(sum, 0, TILE, 0f);
+    forward.start(head, pass.qkv(), tile * TILE, queries, queryColumns, columns, own);
     float[] keys = buffers.keys(head / shape.group());
     float[] values = buffers.values(head / shape.group());
     int firstQuery = first + tile * TILE;
     int end = firstQuery + queries;
     for (int key = 0; key < end; key += TILE) {
       int n = Math.min(TILE, end - key);
-      mask(scores, n, width, key - firstQuery);
-      tiles.product(
-          keys, key * dim, dim, 1, queryColumns, columns, TILE, scores, 0, TILE, n, width, dim);
-      if (tiles.onlineSoftmax(scores, n, width, maximum, sum, rescale)) {
-        tiles.scaleColumns(out, dim, width, rescale);
-      }
-      tiles.product(values, key * dim, 1, dim, scores, 0, TILE, out, 0, TILE, dim, width, n);
+      int at = key * dim;
+      forward.add(
+          queryColumns,
+          columns,
+          width,
+          keys,
+          at,
+          dim,
+          1,
+          values,
+          at,
+          dim,
+          n,
+          key - firstQuery,
+          own);
     }
-    float[] attended = pass.attended();
+    forward.finish(head, pass.attended(), tile * TILE, queries, own);
     int totals = (head * tilesPerHead + tile) * TILE;
     Arrays.fill(logSumExp, totals, totals + TILE, NOT_COUNTED);
-    for (int i = 0; i < queries; i++) {
-      int at = (tile * TILE + i) * shape.attendedSize() + head * dim;
-      for (int c = 0; c < dim; c++) {
-        attended[at + c] = out[c * TILE + i] / sum[i];
-      }
-      if (firstQuery + i >= firstScoring) {
-        logSumExp[totals + i] = (float) (maximum[i] + Math.log(sum[i]) * LOG2_E);
-      }
-    }
-  }
-
-  /** Queries to columns, scaled to scores in base 2; unused columns become zero. */
-  private void transpose(int head, int tile, int queries, int width, int columns) {
-    float factor = (float) (LOG2_E / Math.sqrt(dim));
-    float[] qkv = pass.qkv();
-    int from = shape.queryAt() + head * shape.headStride();
-    for (int i = 0; i < queries; i++) {
-      int at = (tile * TILE + i) * shape.qkvSize() + from;
-      for (int c = 0; c < dim; c++) {
-        queryColumns[columns + c * TILE + i] = factor * qkv[at + c];
-      }
-    }
-    for (int c = 0; c < dim && queries < width; c++) {
-      int at = columns + c * TILE;
-      Arrays.fill(queryColumns, at + queries, at + width, 0f);
-    }
-  }
-
-  /** Starts a tile: 0, and {@link TileKernels#MASKED} where a key comes after the query. */
-  private static void mask(float[] scores, int n, int width, int later) {
-    for (int j = 0; j < n; j++) {
-      int masked = Math.max(0, Math.min(width, later + j));
-      Arrays.fill(scores, j * TILE, j * TILE + masked, TileKernels.MASKED);
-      Arrays.fill(scores, j * TILE + masked, j * TILE + width, 0f);
+    for (int i = Math.max(0, firstScoring - firstQuery); i < queries; i++) {
+      logSumExp[totals + i] = forward.logSumExp(i, own);
     }
   }
 
@@ -200,7 +166,7 @@ final class PromptAttention implements AttentionStage {
           int at = head * tilesPerHead + tile;
           System.arraycopy(logSumExp, at * TILE, totals, 0, TILE);
           int width = tiles.padded(queries);
-          mask(probabilities, n, width, key - firstQuery);
+          TileForward.mask(probabilities, n, width, key - firstQuery);
           tiles.product(
               buffers.keys(kvHead),
               key * dim,

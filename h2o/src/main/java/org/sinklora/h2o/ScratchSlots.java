@@ -12,6 +12,10 @@ final class ScratchSlots {
   static final int TILE_RESCALE = 7;
   static final int ACTIVATION = 8;
   static final int SECOND_ACTIVATION = 9;
+  static final int TILE_QUERIES = 10;
+  static final int KEY_PANEL = 11;
+  static final int ROTATED_PANEL = 12;
+  static final int VALUE_PANEL = 13;
 
   private ScratchSlots() {}
 }

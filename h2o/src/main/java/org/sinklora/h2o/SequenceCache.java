@@ -1,7 +1,7 @@
 package org.sinklora.h2o;
 
 /** The cache of one sequence, with the policy that decides what it keeps. */
-final class SequenceCache {
+final class SequenceCache implements KvCache {
   private final CachePlan plan;
   private final KvCachePolicy policy;
   private final RopePositions rope;
@@ -36,11 +36,13 @@ final class SequenceCache {
     return new SequenceCache(newPlan, policy, rope, copies);
   }
 
-  KvCachePolicy policy() {
+  @Override
+  public KvCachePolicy policy() {
     return policy;
   }
 
-  RopePositions rope() {
+  @Override
+  public RopePositions rope() {
     return rope;
   }
 
@@ -48,15 +50,36 @@ final class SequenceCache {
     return layers[layer];
   }
 
-  int layerCount() {
+  @Override
+  public int layerCount() {
     return layers.length;
   }
 
-  /** Makes room for one more token. */
-  void reserve() {
+  @Override
+  public int kvHeads() {
+    return layers[0].kvHeads();
+  }
+
+  @Override
+  public CacheSlots slots(int layer, int head) {
+    return layers[layer].head(head);
+  }
+
+  @Override
+  public void reserve() {
+    reserve(1);
+  }
+
+  /** Makes room for more tokens, which all stay where there is no budget. */
+  void reserve(int tokens) {
     for (LayerCache layer : layers) {
-      layer.reserve(layer.head(0).used() + 1);
+      layer.reserve(layer.head(0).used() + tokens);
     }
+  }
+
+  @Override
+  public int nextPlace(int ahead) {
+    return Math.min(layers[0].head(0).alive() + ahead, policy.capacity());
   }
 
   /** Slots that a head may have in use. */
@@ -64,16 +87,22 @@ final class SequenceCache {
     return layers[0].slots();
   }
 
-  long plannedBytes() {
+  @Override
+  public long plannedBytes() {
     return plan.bytes();
   }
 
-  /** Bytes of all arrays that are allocated now. */
-  long residentBytes() {
+  @Override
+  public long residentBytes() {
     long bytes = 0;
     for (LayerCache layer : layers) {
       bytes += layer.bytes();
     }
     return bytes;
+  }
+
+  @Override
+  public void close() {
+    // Arrays on the heap go by themselves.
   }
 }

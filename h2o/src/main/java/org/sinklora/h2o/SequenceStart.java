@@ -1,7 +1,6 @@
 package org.sinklora.h2o;
 
 import java.util.List;
-import org.sinklora.data.Tokenizer;
 import org.sinklora.lora.ModelConfig;
 
 /** Turns a request into a sequence whose prompt has been read. */
@@ -14,7 +13,7 @@ final class SequenceStart {
 
   static GenerationResult failed(String error) {
     return new GenerationResult(
-        new int[0], "", FinishReason.FAILED, error, List.of(), 0, 0, 0, null);
+        new int[0], "", FinishReason.FAILED, error, null, List.of(), 0, 0, 0, null);
   }
 
   /**
@@ -25,19 +24,32 @@ final class SequenceStart {
    * @throws CacheLimitException if the cache ends before the prompt
    */
   ActiveSequence begin(GenerationRequest request) {
-    DecoderModel model = generator.model(request.adapter());
-    check(request, model.shape().config());
+    ServedModel model = generator.model(request.adapter());
+    check(request, model.config());
     PrefixCache.Hit hit = generator.prefixes().find(model, request);
-    Sequence sequence = hit == null ? fresh(request, model) : continued(request, model, hit);
-    int reused = hit == null ? 0 : hit.tokens();
-    Tokenizer tokenizer = generator.tokenizer();
-    ActiveSequence active = new ActiveSequence(request, sequence, reused, tokenizer);
-    boolean complete = hit == null ? prefill(request, sequence) : feedRest(request, sequence);
+    CachedSequence sequence = hit == null ? fresh(request, model) : continued(request, model, hit);
+    try {
+      return read(request, sequence, hit == null ? 0 : hit.tokens());
+    } catch (RuntimeException | Error e) {
+      sequence.cache().close();
+      throw e;
+    }
+  }
+
+  private ActiveSequence read(GenerationRequest request, CachedSequence sequence, int reused) {
+    ActiveSequence active = new ActiveSequence(request, sequence, reused, generator.tokenizer());
+    DecodeEngine engine = generator.engine();
+    int[] prompt = request.prompt();
+    boolean complete =
+        reused == 0
+            ? engine.prefill(sequence, prompt, request.cancelled())
+            : engine.readOn(sequence, prompt, request.cancelled());
     if (!complete) {
       active.cancel();
     } else if (generator.prefixes().isEnabled()) {
-      SequenceCache snapshot = sequence.cache().copy(sequence.position(), sequence.position());
-      generator.prefixes().put(model, request, request.prompt(), snapshot);
+      Sequence ours = (Sequence) sequence;
+      SequenceCache snapshot = ours.cache().copy(ours.position(), ours.position());
+      generator.prefixes().put(ours.model(), request, prompt, snapshot);
     }
     return active;
   }
@@ -78,34 +90,16 @@ final class SequenceStart {
     return request.prompt().length + request.maxTokens() - 1L;
   }
 
-  private static Sequence fresh(GenerationRequest request, DecoderModel model) {
-    ModelConfig config = model.shape().config();
+  private CachedSequence fresh(GenerationRequest request, ServedModel model) {
     int length = request.prompt().length;
     KvCachePolicy policy = request.policy().resolve(length);
-    long total = totalTokens(request);
-    int limit = limit(policy, config);
+    int limit = limit(policy, model.config());
     if (length > limit) {
       throw limitReached(length, limit);
     }
-    CachePlan plan =
-        CachePlan.of(
-            config, policy, request.precision(), request.rope(), length, Math.min(total, limit));
-    return new Sequence(model, allocate(plan, policy, request), limit);
-  }
-
-  private static SequenceCache allocate(
-      CachePlan plan, KvCachePolicy policy, GenerationRequest request) {
-    try {
-      return new SequenceCache(plan, policy, request.rope());
-    } catch (OutOfMemoryError e) {
-      throw new CacheLimitException(
-          "A KV cache of %s takes %,d bytes, which the heap of %,d bytes has no room for; take a smaller budget, %s, or a larger -Xmx"
-              .formatted(
-                  request.policy(),
-                  plan.bytes(),
-                  Runtime.getRuntime().maxMemory(),
-                  "cache precision bfloat16 or int8"));
-    }
+    long tokens = Math.min(totalTokens(request), limit);
+    CacheSpec spec = new CacheSpec(policy, request.precision(), request.rope(), length, tokens);
+    return generator.engine().newSequence(model, spec, limit);
   }
 
   private static int limit(KvCachePolicy policy, ModelConfig config) {
@@ -121,40 +115,23 @@ final class SequenceStart {
             .formatted(tokens, limit));
   }
 
-  private boolean prefill(GenerationRequest request, Sequence sequence) {
-    return generator.decoder().prefill(sequence, request.prompt(), request.cancelled());
-  }
-
   private static Sequence continued(
-      GenerationRequest request, DecoderModel model, PrefixCache.Hit hit) {
-    int limit = limit(hit.cache().policy(), model.shape().config());
+      GenerationRequest request, ServedModel model, PrefixCache.Hit hit) {
+    int limit = limit(hit.cache().policy(), model.config());
     if (request.prompt().length > limit) {
       throw limitReached(request.prompt().length, limit);
     }
     long total = Math.min(totalTokens(request), limit);
-    Sequence sequence = new Sequence(model, hit.cache().copy(hit.tokens(), total), limit);
+    SequenceCache cache = hit.cache().copy(hit.tokens(), total);
+    Sequence sequence = new Sequence((DecoderModel) model, cache, limit);
     sequence.advance(hit.tokens());
     return sequence;
-  }
-
-  /** The rest of a prompt goes through the cache token by token, as its policy is defined. */
-  private boolean feedRest(GenerationRequest request, Sequence sequence) {
-    Sequence[] one = {sequence};
-    while (sequence.position() < request.prompt().length) {
-      if (request.cancelled().getAsBoolean()) {
-        return false;
-      }
-      sequence.feed(request.prompt()[sequence.position()]);
-      sequence.reserve();
-      generator.decoder().step(one, 1);
-    }
-    return true;
   }
 
   /** Keeps the cache of a sequence that has ended, for prompts that continue its text. */
   void keep(ActiveSequence ended) {
     if (!ended.failed() && generator.prefixes().isEnabled()) {
-      Sequence sequence = ended.sequence();
+      Sequence sequence = (Sequence) ended.sequence();
       generator.prefixes().put(sequence.model(), ended.request(), ended.read(), sequence.cache());
     }
   }

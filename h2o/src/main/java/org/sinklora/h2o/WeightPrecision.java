@@ -7,5 +7,10 @@ public enum WeightPrecision {
   /** 2 bytes a weight. */
   BFLOAT16,
   /** 1 byte a weight, and a float32 scale for every row. */
-  INT8
+  INT8,
+  /**
+   * Half a byte a weight, and a float32 scale for every 64: the 4-bit NormalFloat of QLoRA (arXiv
+   * 2305.14314). On GPUs only.
+   */
+  NF4
 }

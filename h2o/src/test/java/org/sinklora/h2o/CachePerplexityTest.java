@@ -67,4 +67,30 @@ class CachePerplexityTest {
           () -> CachePerplexity.of(generator, "", List.of(new int[40]), behind));
     }
   }
+
+  @Test
+  void theWindowsOfAStreamMakeUpTheWhole() throws IOException {
+    try (CpuDevice device = new CpuDevice(1);
+        CausalLm model = CausalLm.load(BundledModel.folder(), device);
+        Tokenizer tokenizer = Tokenizer.load(BundledModel.folder());
+        Generator generator = Generator.builder(model).build()) {
+      int[] text = tokenizer.encode(TEXT);
+      ScoringOptions options = ScoringOptions.of(KvCachePolicy.streaming(4, 40));
+      StreamPerplexity stream = StreamPerplexity.of(generator, "", text, 25, options);
+      CachePerplexity whole = CachePerplexity.of(generator, "", List.of(text), options);
+      assertEquals(whole.value(), stream.value(), 1e-9);
+      assertEquals((text.length + 24) / 25, stream.windows().size());
+      double loss = 0;
+      for (int window = 0; window < stream.windows().size(); window++) {
+        int end = Math.min(text.length, 25 * (window + 1));
+        // Nothing predicts the first token.
+        int predictions = end - Math.max(1, 25 * window);
+        loss += predictions * Math.log(stream.windows().get(window));
+      }
+      assertEquals(whole.meanLoss() * whole.predictions(), loss, 1e-9);
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> StreamPerplexity.of(generator, "", text, 1, options));
+    }
+  }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -188,6 +189,37 @@ class GeneratorTest {
   }
 
   @Test
+  void warnsOfTextPastTheContext() {
+    KvCachePolicy h2o = KvCachePolicy.h2o(50, 50);
+    int[] tooLong = new Random(1).ints(600, 3, 2000).toArray();
+    GenerationRequest past =
+        GenerationRequest.builder(tooLong).optPolicy(h2o).optMaxTokens(2).build();
+    GenerationResult result = generator.generate(past);
+    assertEquals(FinishReason.LENGTH, result.finish(), result.error());
+    assertTrue(result.warning().contains("prompt has 600 tokens"), result.warning());
+    assertTrue(result.warning().contains("512"), result.warning());
+    assertTrue(result.warning().contains("positions=cache"), result.warning());
+    assertEquals(result.warning(), generator.warning(past));
+
+    GenerationRequest.Builder byPlace =
+        GenerationRequest.builder(tooLong).optRopePositions(RopePositions.CACHE).optMaxTokens(2);
+    assertNull(generator.generate(byPlace.optPolicy(h2o).build()).warning());
+    // 520 places are too many wherever the text began.
+    GenerationRequest wide = byPlace.optPolicy(KvCachePolicy.h2o(260, 260)).build();
+    assertTrue(generator.generate(wide).warning().contains("512"));
+
+    GenerationRequest ends =
+        GenerationRequest.builder(Arrays.copyOf(tooLong, 505))
+            .optPolicy(h2o)
+            .optMaxTokens(20)
+            .build();
+    assertNull(generator.warning(ends));
+    String ofAnswer = generator.generate(ends).warning();
+    assertTrue(ofAnswer.contains("Prompt and answer have 524 tokens"), ofAnswer);
+    assertNull(generator.generate(java().build()).warning());
+  }
+
+  @Test
   void logprobsAreThoseOfTheModel() {
     GenerationResult result = generator.generate(java().optLogprobs(5).optMaxTokens(3).build());
     assertEquals(3, result.logprobs().size());
@@ -224,6 +256,37 @@ class GeneratorTest {
     String html = report.toHtml(pieces);
     assertTrue(html.contains("\"policy\":\"h2o:heavy=4,recent=6\""), html);
     assertFalse(html.contains("/*REPORT*/null"));
+  }
+
+  @Test
+  void aLongRestBehindAKnownPrefixIsReadInChunks() {
+    KvCachePolicy full = KvCachePolicy.parse("full:limit=2000");
+    int[] longer = new Random(2).ints(900, 3, 2000).toArray();
+    GenerationRequest.Builder request =
+        GenerationRequest.builder(longer).optPolicy(full).optMaxTokens(10).optLogprobs(3);
+    try (Generator reusing = Generator.builder(model).optPrefixCacheBytes(1 << 28).build()) {
+      int[] beginning = Arrays.copyOf(longer, 100);
+      reusing.generate(
+          GenerationRequest.builder(beginning).optPolicy(full).optMaxTokens(1).build());
+      GenerationResult reused = reusing.generate(request.build());
+      GenerationResult anew = generator.generate(request.build());
+      assertEquals(100, reused.reusedTokens());
+      assertArrayEquals(anew.tokens(), reused.tokens());
+      for (int i = 0; i < anew.logprobs().size(); i++) {
+        assertEquals(anew.logprobs().get(i).logprob(), reused.logprobs().get(i).logprob(), 1e-4);
+      }
+      // Once read, it is a known prefix itself.
+      int[] further = concatenated(longer, anew.tokens());
+      GenerationRequest next =
+          GenerationRequest.builder(further).optPolicy(full).optMaxTokens(1).build();
+      assertEquals(909, reusing.generate(next).reusedTokens());
+    }
+  }
+
+  private static int[] concatenated(int[] one, int[] other) {
+    int[] all = Arrays.copyOf(one, one.length + other.length);
+    System.arraycopy(other, 0, all, one.length, other.length);
+    return all;
   }
 
   @Test

@@ -1,7 +1,6 @@
 package org.sinklora.lora;
 
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.sinklora.compute.AdamWStep;
 import org.sinklora.compute.Device;
@@ -11,19 +10,20 @@ import org.sinklora.compute.Tensor;
 final class AdamW implements AutoCloseable {
   private final Device device;
   private final TrainingConfig config;
-  private final Map<Parameter, Moments> moments = new LinkedHashMap<>();
+  private final FlatParameters parameters;
+  private final Tensor first;
+  private final Tensor second;
   private long step;
 
   /** Running averages of a parameter's gradient and of its square. */
   record Moments(Tensor first, Tensor second) {}
 
-  AdamW(Device device, TrainingConfig config, List<Parameter> parameters) {
+  AdamW(Device device, TrainingConfig config, FlatParameters parameters) {
     this.device = device;
     this.config = config;
-    for (Parameter parameter : parameters) {
-      long[] shape = parameter.value().shape();
-      moments.put(parameter, new Moments(device.allocate(shape), device.allocate(shape)));
-    }
+    this.parameters = parameters;
+    this.first = parameters.allocateLike();
+    this.second = parameters.allocateLike();
   }
 
   /** Number of updates made so far. */
@@ -37,6 +37,12 @@ final class AdamW implements AutoCloseable {
   }
 
   Map<Parameter, Moments> moments() {
+    Map<Parameter, Moments> moments = new LinkedHashMap<>();
+    for (Parameter parameter : parameters.all()) {
+      String name = parameter.name();
+      moments.put(
+          parameter, new Moments(parameters.part(first, name), parameters.part(second, name)));
+    }
     return moments;
   }
 
@@ -48,11 +54,7 @@ final class AdamW implements AutoCloseable {
 
   /** Norm of all gradients. */
   double gradNorm() {
-    double sum = 0;
-    for (Parameter parameter : moments.keySet()) {
-      sum += device.sumOfSquares(parameter.gradient());
-    }
-    return Math.sqrt(sum);
+    return Math.sqrt(device.sumOfSquares(parameters.gradients()));
   }
 
   /**
@@ -67,17 +69,8 @@ final class AdamW implements AutoCloseable {
         new AdamWStep(
             rate, config.beta1(), config.beta2(), config.epsilon(), config.weightDecay(), step);
     float scale = clipScale(gradNorm);
-    moments.forEach(
-        (parameter, state) -> {
-          device.adamW(
-              parameter.value(),
-              parameter.gradient(),
-              state.first(),
-              state.second(),
-              scale,
-              constants);
-          device.fill(parameter.gradient(), 0);
-        });
+    device.adamW(parameters.values(), parameters.gradients(), first, second, scale, constants);
+    device.fill(parameters.gradients(), 0);
   }
 
   /** As {@code torch.nn.utils.clip_grad_norm_}. */
@@ -88,12 +81,7 @@ final class AdamW implements AutoCloseable {
 
   @Override
   public void close() {
-    moments
-        .values()
-        .forEach(
-            state -> {
-              state.first().close();
-              state.second().close();
-            });
+    first.close();
+    second.close();
   }
 }

@@ -4,6 +4,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * Which modules of a model an adapter touches, by the rules of PEFT.
@@ -46,6 +49,36 @@ record AdapterLayout(List<ModuleSpec> lora, Map<String, long[]> saved) {
     }
     checkEverythingFound(config, architecture, lora);
     return new AdapterLayout(List.copyOf(lora), saved);
+  }
+
+  /**
+   * Where all its parameters lie: low-rank matrices by path, A before B, and then the parameters of
+   * its own, by name.
+   */
+  FlatLayout flat(LoraConfig config, Architecture architecture) {
+    Map<String, ModuleSpec> low = new TreeMap<>();
+    lora.forEach(module -> low.put(module.path(), module));
+    Map<String, long[]> shapes = new LinkedHashMap<>();
+    low.forEach(
+        (path, module) -> {
+          int rank = config.rankOf(path);
+          shapes.put(LoraPair.nameOfA(path), new long[] {rank, module.in()});
+          shapes.put(LoraPair.nameOfB(path), new long[] {module.out(), rank});
+        });
+    Set<String> operands = new TreeSet<>(shapes.keySet());
+    shapes.putAll(new TreeMap<>(saved));
+    for (ModuleSpec module : architecture.modules()) {
+      boolean multiplies = module.isLinear() || architecture.tiesHeadTo(module);
+      if (multiplies && saved.containsKey(module.weight())) {
+        operands.add(module.weight());
+      }
+    }
+    List<List<String>> sideBySide =
+        architecture.sharedInputs().stream()
+            .map(paths -> paths.stream().filter(low::containsKey).map(LoraPair::nameOfA).toList())
+            .filter(names -> !names.isEmpty())
+            .toList();
+    return FlatLayout.of(shapes, sideBySide, operands);
   }
 
   private static void checkEverythingFound(

@@ -31,7 +31,7 @@ final class BaseWeights {
       Set<String> unknown = new TreeSet<>(weights.names());
       unknown.removeIf(architecture.ignored());
       unknown.remove(architecture.head().weight());
-      Map<String, long[]> expected = expectedShapes(config, architecture);
+      Map<String, long[]> expected = architecture.storedShapes();
       expected.forEach((name, shape) -> checkShape(folder, weights, name, shape));
       unknown.removeAll(expected.keySet());
       if (!unknown.isEmpty()) {
@@ -50,17 +50,6 @@ final class BaseWeights {
       parameters.values().forEach(Parameter::close);
       throw e;
     }
-  }
-
-  private static Map<String, long[]> expectedShapes(ModelConfig config, Architecture architecture) {
-    Map<String, long[]> expected = new LinkedHashMap<>();
-    for (ModuleSpec module : architecture.modules()) {
-      boolean stored = module.kind() != ModuleSpec.Kind.HEAD || !config.tieWordEmbeddings();
-      if (stored) {
-        expected.putAll(module.parameters());
-      }
-    }
-    return expected;
   }
 
   private static void checkShape(Path folder, ModelWeights weights, String name, long[] shape) {

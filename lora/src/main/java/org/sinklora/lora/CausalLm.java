@@ -68,6 +68,17 @@ public final class CausalLm implements AutoCloseable {
   }
 
   /**
+   * A model with random weights, made on the device: normal with deviation 0.02, norms one, biases
+   * zero. For measurements, which follow from the shape.
+   *
+   * @param seed decides all weights
+   */
+  public static CausalLm random(ModelConfig config, Device device, long seed) {
+    Map<String, Parameter> base = RandomWeights.of(Architecture.of(config), device, seed);
+    return new CausalLm(null, config, device, base, null);
+  }
+
+  /**
    * This model with an adapter over it, in the same memory. Closing the result closes neither the
    * base nor the adapter.
    */
@@ -108,10 +119,14 @@ public final class CausalLm implements AutoCloseable {
     if (adapter == null) {
       throw new IllegalStateException("There is no adapter to merge into " + folder);
     }
+    if (folder == null) {
+      throw new IllegalStateException(
+          "A model with random weights has no folder to take the rest of its files from");
+    }
     MergedModel.write(this, target, dtype, ShardedModelWriter.DEFAULT_SHARD_BYTES);
   }
 
-  /** Where the base model was read from. */
+  /** Where the base model was read from; null for one with random weights. */
   public Path folder() {
     return folder;
   }

@@ -47,6 +47,17 @@ record GptNeoXArchitecture(GptNeoXConfig config) implements Architecture {
     return modules;
   }
 
+  /** None: queries, keys and values are one linear. */
+  @Override
+  public List<List<String>> sharedInputs() {
+    return List.of();
+  }
+
+  @Override
+  public boolean tiesHeadTo(ModuleSpec module) {
+    return config.tieWordEmbeddings() && module.kind() == ModuleSpec.Kind.EMBEDDING;
+  }
+
   @Override
   public List<Block> blocks(ModuleResolver modules) {
     return IntStream.range(0, config.numHiddenLayers())
@@ -62,6 +73,11 @@ record GptNeoXArchitecture(GptNeoXConfig config) implements Architecture {
                     modules.linear(layer(i) + "mlp.dense_h_to_4h"),
                     modules.linear(layer(i) + "mlp.dense_4h_to_h")))
         .toList();
+  }
+
+  @Override
+  public ActivationSizes activationSizes() {
+    return GptNeoXBlock.sizes(config);
   }
 
   @Override

@@ -1,9 +1,11 @@
 package org.sinklora.lora;
 
+import static org.sinklora.lora.KeptActivations.ALL;
+import static org.sinklora.lora.KeptActivations.ATTENTION;
+
 import org.sinklora.compute.Device;
 import org.sinklora.compute.Heads;
 import org.sinklora.compute.Tensor;
-import org.sinklora.sfattn.AttentionPattern;
 
 /**
  * A layer of GPT-NeoX.
@@ -13,7 +15,8 @@ import org.sinklora.sfattn.AttentionPattern;
  *   sequential residual:  m = x + dense(attention(inputNorm(x))),  y = m + mlp(postAttentionNorm(m))
  * </pre>
  *
- * Queries, keys and values are one projection, head by head: [n, heads, (q, k, v), headDim].
+ * Queries, keys and values are one projection, head by head: [n, heads, (q, k, v), headDim]. The
+ * MLP works on a tile of the tokens at a time.
  */
 record GptNeoXBlock(
     int layer,
@@ -25,68 +28,150 @@ record GptNeoXBlock(
     Linear hTo4h,
     Linear fourHToH)
     implements Block {
+  // Memory of temporaries that are never alive together.
+  private static final String NORMED_THEN_D_QKV = "normed, d_qkv";
+  private static final String D_ATTENDED_THEN_NORMED = "d_attended, normed";
+
+  /** Elements of the activations above, a token. */
+  static ActivationSizes sizes(GptNeoXConfig config) {
+    long hidden = config.hiddenSize();
+    long ffn = config.intermediateSize();
+    boolean parallel = config.useParallelResidual();
+    return new ActivationSizes(
+        3 * hidden,
+        hidden,
+        config.numAttentionHeads(),
+        parallel ? 0 : hidden,
+        ffn,
+        (parallel ? 6 : 5) * hidden,
+        2 * hidden + 2 * ffn);
+  }
 
   @Override
-  public void forward(Pass pass, Workspace saved, Tensor x, Tensor y) {
-    Device device = pass.device();
-    AttentionPattern pattern = pass.plan().pattern(layer);
-    Activations a = activations(pass, saved, x);
+  public void forward(Pass pass, LayerMemory memory, Tensor x, Tensor y) {
+    Activations a = activations(pass, memory);
+    project(pass, a, x);
+    attend(pass, a);
+    boolean ownMiddle = memory.keeps(ALL) && !config.useParallelResidual();
+    Tensor middle = ownMiddle ? middle(pass, memory) : y;
+    dense.forwardAdd(pass, a.attended.data(), x, middle);
+    Tensor mlpInput = config.useParallelResidual() ? x : middle;
+    for (int from = 0; from < pass.tokens(); from += pass.tileRows()) {
+      int to = Math.min(pass.tokens(), from + pass.tileRows());
+      Tensor residual = middle.rows(from, to);
+      Tensor output = ownMiddle ? y.rows(from, to) : residual;
+      mlp(
+          pass.from(from),
+          new Tile(pass, memory, from, to),
+          mlpInput.rows(from, to),
+          residual,
+          output);
+    }
+  }
 
-    inputNorm.forward(pass, saved, x, a.normed);
-    queryKeyValue.forward(pass, a.normed, a.qkv);
-    device.rope(part(a.qkv, 0), pass.rope(), pass.positions(), false);
-    device.rope(part(a.qkv, 1), pass.rope(), pass.positions(), false);
+  private void project(Pass pass, Activations a, Tensor x) {
+    Tensor normed = pass.temporary().tensor(NORMED_THEN_D_QKV, x.shape());
+    inputNorm.forward(pass, x, normed);
+    queryKeyValue.forward(pass, normed, a.qkv);
+    pass.device().rope(part(a.qkv, 0), pass.rope(), pass.positions(), false);
+    pass.device().rope(part(a.qkv, 1), pass.rope(), pass.positions(), false);
+  }
+
+  private void attend(Pass pass, Activations a) {
     pass.attention()
         .forward(
-            pattern,
+            pass.plan().pattern(layer),
             pass.documents(),
             part(a.qkv, 0),
             part(a.qkv, 1),
             part(a.qkv, 2),
             a.attended,
             a.logSumExp);
-    dense.forward(pass, a.attended.data(), a.middle);
-    device.axpy(1, x, a.middle);
+  }
 
-    postAttentionNorm.forward(pass, saved, mlpInput(x, a), a.middleNormed);
-    hTo4h.forward(pass, a.middleNormed, a.raised);
-    device.gelu(a.raised, config.gelu(), a.activated);
-    if (y != null) {
-      fourHToH.forward(pass, a.activated, y);
-      device.axpy(1, a.middle, y);
-    }
+  private void mlp(Pass pass, Tile tile, Tensor x, Tensor residual, Tensor y) {
+    postAttentionNorm.forward(pass, x, tile.normed);
+    hTo4h.forward(pass, tile.normed, tile.raised);
+    pass.device().gelu(tile.raised, config.gelu(), tile.activated);
+    fourHToH.forwardAdd(pass, tile.activated, residual, y);
   }
 
   @Override
   public void backward(
-      Pass pass, Workspace saved, Tensor x, Tensor gradient, boolean needInputGradient) {
+      Pass pass, LayerMemory memory, Tensor x, Tensor gradient, boolean needInputGradient) {
     Device device = pass.device();
-    AttentionPattern pattern = pass.plan().pattern(layer);
-    Activations a = activations(pass, saved, x);
-    Tensor dActivated = pass.temporary().tensor("d_activated", a.activated.shape());
-    Tensor dNormed = pass.temporary().tensor("d_normed", x.shape());
-    Tensor dQkv = pass.temporary().tensor("d_qkv", a.qkv.shape());
-    Heads dAttended =
-        Heads.contiguous(
-            pass.temporary().tensor("d_attended", x.shape()),
-            config.numAttentionHeads(),
-            headDim());
+    boolean parallel = config.useParallelResidual();
+    Activations a = activations(pass, memory);
+    Tensor mlpInput = parallel ? x : middle(pass, memory);
+    if (!memory.keeps(ALL)) {
+      project(pass, a, x);
+      if (!memory.keeps(ATTENTION)) {
+        attend(pass, a);
+      }
+      if (!parallel) {
+        dense.forwardAdd(pass, a.attended.data(), x, mlpInput);
+      }
+    }
 
     // With the parallel residual the MLP's gradient reaches x past the attention, not through it.
     Tensor dResidual = gradient;
-    if (config.useParallelResidual()) {
+    if (parallel) {
       dResidual = pass.temporary().tensor("d_residual", x.shape());
       device.copy(gradient, dResidual);
     }
-    fourHToH.backward(pass, a.activated, gradient, dActivated, false);
-    device.geluBackward(dActivated, a.raised, config.gelu(), dActivated);
-    hTo4h.backward(pass, a.middleNormed, dActivated, dNormed, false);
-    postAttentionNorm.backward(pass, saved, dNormed, mlpInput(x, a), dResidual);
+    for (int from = 0; from < pass.tokens(); from += pass.tileRows()) {
+      int to = Math.min(pass.tokens(), from + pass.tileRows());
+      mlpBackward(
+          pass.from(from),
+          new Tile(pass, memory, from, to),
+          memory.keeps(ALL),
+          mlpInput.rows(from, to),
+          gradient.rows(from, to),
+          dResidual.rows(from, to));
+    }
+    attentionBackward(pass, a, x, gradient, dResidual, needInputGradient);
+    if (needInputGradient && parallel) {
+      device.copy(dResidual, gradient);
+    }
+  }
 
+  /** Adds the gradient of the MLP's input, over a tile, to {@code dResidual}. */
+  private void mlpBackward(
+      Pass pass, Tile tile, boolean kept, Tensor x, Tensor gradient, Tensor dResidual) {
+    Device device = pass.device();
+    Tensor dActivated = pass.temporary().tensor("d_activated", tile.activated.shape());
+    Tensor dNormed = pass.temporary().tensor("tile_d_normed", tile.normed.shape());
+    postAttentionNorm.forward(pass, x, tile.normed);
+    if (!kept) {
+      hTo4h.forward(pass, tile.normed, tile.raised);
+    }
+    if (fourHToH.readsInputAgain()) {
+      device.gelu(tile.raised, config.gelu(), tile.activated);
+    }
+    fourHToH.backward(pass, tile.activated, gradient, dActivated, false);
+    device.geluBackward(dActivated, tile.raised, config.gelu(), dActivated);
+    hTo4h.backward(pass, tile.normed, dActivated, dNormed, false);
+    postAttentionNorm.backward(pass, dNormed, x, dResidual);
+  }
+
+  private void attentionBackward(
+      Pass pass,
+      Activations a,
+      Tensor x,
+      Tensor gradient,
+      Tensor dResidual,
+      boolean needInputGradient) {
+    Device device = pass.device();
+    Tensor dQkv = pass.temporary().tensor(NORMED_THEN_D_QKV, a.qkv.shape());
+    Heads dAttended =
+        Heads.contiguous(
+            pass.temporary().tensor(D_ATTENDED_THEN_NORMED, x.shape()),
+            config.numAttentionHeads(),
+            headDim());
     dense.backward(pass, a.attended.data(), gradient, dAttended.data(), false);
     pass.attention()
         .backward(
-            pattern,
+            pass.plan().pattern(layer),
             pass.documents(),
             part(a.qkv, 0),
             part(a.qkv, 1),
@@ -99,17 +184,15 @@ record GptNeoXBlock(
             part(dQkv, 2));
     device.rope(part(dQkv, 0), pass.rope(), pass.positions(), true);
     device.rope(part(dQkv, 1), pass.rope(), pass.positions(), true);
-    queryKeyValue.backward(pass, a.normed, dQkv, needInputGradient ? dNormed : null, false);
-    if (needInputGradient) {
-      inputNorm.backward(pass, saved, dNormed, x, dResidual);
-      if (config.useParallelResidual()) {
-        device.copy(dResidual, gradient);
-      }
+    Tensor normed = pass.temporary().tensor(D_ATTENDED_THEN_NORMED, x.shape());
+    if (needInputGradient || queryKeyValue.readsInputAgain()) {
+      inputNorm.forward(pass, x, normed);
     }
-  }
-
-  private Tensor mlpInput(Tensor x, Activations a) {
-    return config.useParallelResidual() ? x : a.middle;
+    Tensor dNormed = pass.temporary().tensor("d_normed", x.shape());
+    queryKeyValue.backward(pass, normed, dQkv, needInputGradient ? dNormed : null, false);
+    if (needInputGradient) {
+      inputNorm.backward(pass, dNormed, x, dResidual);
+    }
   }
 
   private int headDim() {
@@ -124,28 +207,37 @@ record GptNeoXBlock(
         qkv, (long) part * headDim, 3L * heads * headDim, 3L * headDim, heads, headDim);
   }
 
-  /** What the backward needs of the forward. */
-  private record Activations(
-      Tensor normed,
-      Tensor qkv,
-      Heads attended,
-      Tensor logSumExp,
-      Tensor middle,
-      Tensor middleNormed,
-      Tensor raised,
-      Tensor activated) {}
+  private record Activations(Tensor qkv, Heads attended, Tensor logSumExp) {}
 
-  private Activations activations(Pass pass, Workspace saved, Tensor x) {
+  private Activations activations(Pass pass, LayerMemory memory) {
     int n = pass.tokens();
     int heads = config.numAttentionHeads();
+    int hidden = config.hiddenSize();
     return new Activations(
-        saved.tensor("normed", x.shape()),
-        saved.tensor("qkv", n, 3L * config.hiddenSize()),
-        Heads.contiguous(saved.tensor("attended", x.shape()), heads, headDim()),
-        saved.statistic("log_sum_exp", n, heads),
-        saved.tensor("middle", x.shape()),
-        saved.tensor("middle_normed", x.shape()),
-        saved.tensor("raised", n, config.intermediateSize()),
-        saved.tensor("activated", n, config.intermediateSize()));
+        memory.of(ALL).tensor("qkv", n, 3L * hidden),
+        Heads.contiguous(memory.of(ATTENTION).tensor("attended", n, hidden), heads, headDim()),
+        memory.of(ATTENTION).statistic("log_sum_exp", n, heads));
+  }
+
+  private Tensor middle(Pass pass, LayerMemory memory) {
+    return memory.of(ALL).tensor("middle", pass.tokens(), config.hiddenSize());
+  }
+
+  /** The MLP's activations of tokens {@code [from, to)}. */
+  private final class Tile {
+    final Tensor normed;
+    final Tensor raised;
+    final Tensor activated;
+
+    Tile(Pass pass, LayerMemory memory, int from, int to) {
+      int rows = to - from;
+      int ffn = config.intermediateSize();
+      normed = pass.temporary().tensor("tile_normed", rows, config.hiddenSize());
+      raised =
+          memory.keeps(ALL)
+              ? memory.own().tensor("raised", pass.tokens(), ffn).rows(from, to)
+              : pass.temporary().tensor("raised", rows, ffn);
+      activated = pass.temporary().tensor("activated", rows, ffn);
+    }
   }
 }

@@ -6,7 +6,7 @@ import org.sinklora.compute.Tensor;
 record LayerNorm(Parameter weight, Parameter bias, float epsilon) implements Norm {
 
   @Override
-  public void forward(Pass pass, Workspace saved, Tensor x, Tensor y) {
+  public void forward(Pass pass, Tensor x, Tensor y) {
     pass.device()
         .layerNorm(
             x,
@@ -14,19 +14,19 @@ record LayerNorm(Parameter weight, Parameter bias, float epsilon) implements Nor
             bias.value(),
             epsilon,
             y,
-            statistic(saved, ".mean", x),
-            statistic(saved, ".inverse_deviation", x));
+            statistic(pass, "mean", x),
+            statistic(pass, "inverse_deviation", x));
   }
 
   @Override
-  public void backward(Pass pass, Workspace saved, Tensor dY, Tensor x, Tensor dX) {
+  public void backward(Pass pass, Tensor dY, Tensor x, Tensor dX) {
     pass.device()
         .layerNormBackward(
             dY,
             x,
             weight.value(),
-            statistic(saved, ".mean", x),
-            statistic(saved, ".inverse_deviation", x),
+            statistic(pass, "mean", x),
+            statistic(pass, "inverse_deviation", x),
             dX,
             weight.gradient(),
             bias.gradient());
@@ -37,7 +37,7 @@ record LayerNorm(Parameter weight, Parameter bias, float epsilon) implements Nor
     return weight.gradient() != null || bias.gradient() != null;
   }
 
-  private Tensor statistic(Workspace saved, String name, Tensor x) {
-    return saved.statistic(weight.name() + name, x.dim(0));
+  private Tensor statistic(Pass pass, String name, Tensor x) {
+    return pass.temporary().statistic(name, x.dim(0));
   }
 }

@@ -1,5 +1,6 @@
 package org.sinklora.lora;
 
+import java.util.List;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.Tensor;
 
@@ -7,14 +8,14 @@ import org.sinklora.compute.Tensor;
 final class Linear {
   private final Parameter weight;
   private final Parameter bias;
-  private final LoraPair lora;
+  private final LoraUpdate lora;
 
   /**
    * @param weight [out, in]
    * @param bias [out]; null without
-   * @param lora null without
+   * @param lora of this linear alone; null without
    */
-  Linear(Parameter weight, Parameter bias, LoraPair lora) {
+  Linear(Parameter weight, Parameter bias, LoraUpdate lora) {
     this.weight = weight;
     this.bias = bias;
     this.lora = lora;
@@ -28,24 +29,45 @@ final class Linear {
     return weight.value().dim(0);
   }
 
+  /** Whether the backward reads the input of the forward. */
+  boolean readsInputAgain() {
+    return lora != null || weight.gradient() != null;
+  }
+
   /** x [n, in] → y [n, out]. */
   void forward(Pass pass, Tensor x, Tensor y) {
+    pass.device().matmul(x, false, weight.operand(), true, 1, 0, y);
+    addRest(pass, x, y);
+  }
+
+  /**
+   * The same, added to what a residual connection brings.
+   *
+   * @param residual [n, out]; may be y
+   */
+  void forwardAdd(Pass pass, Tensor x, Tensor residual, Tensor y) {
     Device device = pass.device();
-    device.matmul(x, false, weight.value(), true, 1, 0, y);
+    if (residual == y) {
+      device.matmul(x, false, weight.operand(), true, 1, 1, y);
+    } else {
+      device.matmulAdd(x, false, weight.operand(), true, residual, y);
+    }
+    addRest(pass, x, y);
+  }
+
+  private void addRest(Pass pass, Tensor x, Tensor y) {
     if (bias != null) {
-      device.addBias(y, bias.value());
+      pass.device().addBias(y, bias.value());
     }
     if (lora != null) {
-      Tensor u = pass.temporary().tensor("lora_u", x.dim(0), lora.rank());
-      device.matmul(loraInput(pass, x), false, lora.a().value(), true, 1, 0, u);
-      device.matmul(u, false, lora.b().value(), true, lora.scale(), 1, y);
+      lora.forward(pass, x, List.of(y));
     }
   }
 
   /**
    * Accumulates the gradients of the trained weights.
    *
-   * @param x the input of the forward
+   * @param x the input of the forward; not read unless {@link #readsInputAgain}
    * @param dX receives the gradient of x; null if nobody needs it
    * @param accumulate whether to add to dX or to overwrite it
    */
@@ -58,46 +80,10 @@ final class Linear {
       device.addBiasBackward(dY, bias.gradient());
     }
     if (dX != null) {
-      device.matmul(dY, false, weight.value(), false, 1, accumulate ? 1 : 0, dX);
+      device.matmul(dY, false, weight.operand(), false, 1, accumulate ? 1 : 0, dX);
     }
     if (lora != null) {
-      loraBackward(pass, x, dY, dX);
+      lora.backward(pass, x, List.of(dY), dX);
     }
-  }
-
-  private void loraBackward(Pass pass, Tensor x, Tensor dY, Tensor dX) {
-    Device device = pass.device();
-    Tensor du = pass.temporary().tensor("lora_du", x.dim(0), lora.rank());
-    device.matmul(dY, false, lora.b().value(), false, lora.scale(), 0, du);
-    Tensor input = loraInput(pass, x);
-    if (lora.a().gradient() != null) {
-      device.matmul(du, true, input, false, 1, 1, lora.a().gradient());
-    }
-    if (lora.b().gradient() != null) {
-      // A x is cheaper to compute again than to keep: r columns against in.
-      Tensor u = pass.temporary().tensor("lora_u", x.dim(0), lora.rank());
-      device.matmul(input, false, lora.a().value(), true, 1, 0, u);
-      device.matmul(dY, true, u, false, lora.scale(), 1, lora.b().gradient());
-    }
-    if (dX == null) {
-      return;
-    }
-    if (pass.drops(lora)) {
-      Tensor dInput = pass.temporary().tensor("lora_input", x.shape());
-      device.matmul(du, false, lora.a().value(), false, 1, 0, dInput);
-      pass.dropout(lora, dInput, dInput);
-      device.axpy(1, dInput, dX);
-    } else {
-      device.matmul(du, false, lora.a().value(), false, 1, 1, dX);
-    }
-  }
-
-  private Tensor loraInput(Pass pass, Tensor x) {
-    if (!pass.drops(lora)) {
-      return x;
-    }
-    Tensor dropped = pass.temporary().tensor("lora_input", x.shape());
-    pass.dropout(lora, x, dropped);
-    return dropped;
   }
 }

@@ -52,6 +52,30 @@ record LlamaArchitecture(LlamaConfig config) implements Architecture {
   }
 
   @Override
+  public List<List<String>> sharedInputs() {
+    List<List<String>> shared = new ArrayList<>();
+    for (int i = 0; i < config.numHiddenLayers(); i++) {
+      shared.add(queryKeyValue(i));
+      shared.add(gateUp(i));
+    }
+    return shared;
+  }
+
+  private static List<String> queryKeyValue(int i) {
+    String attention = layer(i) + "self_attn.";
+    return List.of(attention + "q_proj", attention + "k_proj", attention + "v_proj");
+  }
+
+  private static List<String> gateUp(int i) {
+    return List.of(layer(i) + "mlp.gate_proj", layer(i) + "mlp.up_proj");
+  }
+
+  @Override
+  public boolean tiesHeadTo(ModuleSpec module) {
+    return config.tieWordEmbeddings() && module.kind() == ModuleSpec.Kind.EMBEDDING;
+  }
+
+  @Override
   public List<Block> blocks(ModuleResolver modules) {
     return IntStream.range(0, config.numHiddenLayers())
         .<Block>mapToObj(
@@ -60,15 +84,17 @@ record LlamaArchitecture(LlamaConfig config) implements Architecture {
                     i,
                     config,
                     norm(modules, layer(i) + "input_layernorm"),
-                    modules.linear(layer(i) + "self_attn.q_proj"),
-                    modules.linear(layer(i) + "self_attn.k_proj"),
-                    modules.linear(layer(i) + "self_attn.v_proj"),
+                    modules.projections(queryKeyValue(i)),
                     modules.linear(layer(i) + "self_attn.o_proj"),
                     norm(modules, layer(i) + "post_attention_layernorm"),
-                    modules.linear(layer(i) + "mlp.gate_proj"),
-                    modules.linear(layer(i) + "mlp.up_proj"),
+                    modules.projections(gateUp(i)),
                     modules.linear(layer(i) + "mlp.down_proj")))
         .toList();
+  }
+
+  @Override
+  public ActivationSizes activationSizes() {
+    return LlamaBlock.sizes(config);
   }
 
   @Override

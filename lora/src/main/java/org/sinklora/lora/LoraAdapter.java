@@ -2,7 +2,7 @@ package org.sinklora.lora;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -17,16 +17,20 @@ import org.sinklora.compute.Tensor;
 public final class LoraAdapter implements AutoCloseable {
   private final LoraConfig config;
   private final Device device;
-  private final Map<String, LoraPair> pairs;
-  private final Map<String, Parameter> saved;
+  private final FlatParameters flat;
+  private final Map<String, LoraPair> pairs = new TreeMap<>();
+  private final Map<String, Parameter> saved = new TreeMap<>();
   private final Map<String, Tensor> storedBase;
 
-  LoraAdapter(
-      LoraConfig config, CausalLm base, Map<String, LoraPair> pairs, Map<String, Parameter> saved) {
+  /** An adapter of zeros. */
+  LoraAdapter(LoraConfig config, CausalLm base, AdapterLayout layout) {
     this.config = config;
     this.device = base.device();
-    this.pairs = new TreeMap<>(pairs);
-    this.saved = new TreeMap<>(saved);
+    this.flat = new FlatParameters(device, layout.flat(config, base.architecture()));
+    for (ModuleSpec module : layout.lora()) {
+      pairs.put(module.path(), pair(module));
+    }
+    layout.saved().keySet().forEach(name -> saved.put(name, flat.parameter(name)));
     this.storedBase = storedBase(base, pairs);
   }
 
@@ -51,33 +55,30 @@ public final class LoraAdapter implements AutoCloseable {
    */
   public static LoraAdapter create(CausalLm base, LoraConfig config, long seed) {
     checkCanStart(config.initLoraWeights());
-    Device device = base.device();
     AdapterLayout layout = AdapterLayout.of(config, base.architecture());
-    Map<String, LoraPair> pairs = new TreeMap<>();
+    LoraAdapter adapter = new LoraAdapter(config, base, layout);
     for (ModuleSpec module : layout.lora()) {
-      int rank = config.rankOf(module.path());
-      float[] a = new float[Math.multiplyExact(rank, module.in())];
-      initialise(a, module, rank, config.initLoraWeights(), seed);
-      Tensor lowA = device.allocate(rank, module.in());
-      device.upload(a, 0, lowA);
-      Tensor lowB = device.allocate(module.out(), rank);
-      if (config.initLoraWeights() == InitLoraWeights.RANDOM) {
-        float[] b = new float[Math.multiplyExact(rank, module.out())];
-        initialise(b, module, rank, InitLoraWeights.RANDOM, seed + 1);
-        device.upload(b, 0, lowB);
-      }
-      pairs.put(module.path(), pair(config, module, lowA, lowB));
+      adapter.initialise(module, seed);
     }
-    Map<String, Parameter> saved = new TreeMap<>();
-    layout
-        .saved()
-        .forEach(
-            (name, shape) -> {
-              Tensor copy = device.allocate(shape);
-              device.copy(baseValue(base, name), copy);
-              saved.put(name, new Parameter(name, copy));
-            });
-    return new LoraAdapter(config, base, pairs, saved);
+    adapter.copySavedFrom(base);
+    return adapter;
+  }
+
+  private void initialise(ModuleSpec module, long seed) {
+    int rank = config.rankOf(module.path());
+    LoraPair pair = pairs.get(module.path());
+    float[] a = new float[Math.multiplyExact(rank, module.in())];
+    initialise(a, module, rank, config.initLoraWeights(), seed);
+    device.upload(a, 0, pair.a().value());
+    if (config.initLoraWeights() == InitLoraWeights.RANDOM) {
+      float[] b = new float[Math.multiplyExact(rank, module.out())];
+      initialise(b, module, rank, InitLoraWeights.RANDOM, seed + 1);
+      device.upload(b, 0, pair.b().value());
+    }
+  }
+
+  private void copySavedFrom(CausalLm base) {
+    saved.forEach((name, parameter) -> device.copy(baseValue(base, name), parameter.value()));
   }
 
   private static void checkCanStart(InitLoraWeights method) {
@@ -91,13 +92,11 @@ public final class LoraAdapter implements AutoCloseable {
   /** Full fine-tuning as the limit case: no low-rank update, every module trained. */
   public static LoraAdapter fullParameters(CausalLm base) {
     LoraConfig config = LoraConfig.savingWhole(modulesOf(base));
-    Map<String, Parameter> saved = new TreeMap<>();
-    for (Parameter parameter : base.base().values()) {
-      Tensor copy = base.device().allocate(parameter.value().shape());
-      base.device().copy(parameter.value(), copy);
-      saved.put(parameter.name(), new Parameter(parameter.name(), copy));
-    }
-    return new LoraAdapter(config, base, Map.of(), saved);
+    Map<String, long[]> shapes = new LinkedHashMap<>();
+    base.base().forEach((name, parameter) -> shapes.put(name, parameter.value().shape()));
+    LoraAdapter adapter = new LoraAdapter(config, base, new AdapterLayout(List.of(), shapes));
+    adapter.copySavedFrom(base);
+    return adapter;
   }
 
   private static List<String> modulesOf(CausalLm base) {
@@ -116,10 +115,10 @@ public final class LoraAdapter implements AutoCloseable {
         : parameter.value();
   }
 
-  static LoraPair pair(LoraConfig config, ModuleSpec module, Tensor a, Tensor b) {
+  private LoraPair pair(ModuleSpec module) {
     return new LoraPair(
-        new Parameter(module.path() + ".lora_A.weight", a),
-        new Parameter(module.path() + ".lora_B.weight", b),
+        flat.parameter(LoraPair.nameOfA(module.path())),
+        flat.parameter(LoraPair.nameOfB(module.path())),
         config.scaleOf(module.path()),
         (float) config.dropout(),
         module.path().hashCode());
@@ -204,13 +203,12 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** Every parameter of the adapter, in a fixed order. */
   List<Parameter> parameters() {
-    List<Parameter> all = new ArrayList<>();
-    for (LoraPair pair : pairs.values()) {
-      all.add(pair.a());
-      all.add(pair.b());
-    }
-    all.addAll(saved.values());
-    return all;
+    return flat.all();
+  }
+
+  /** All parameters in one piece of memory. */
+  FlatParameters flat() {
+    return flat;
   }
 
   /** Every trained tensor under the name that PEFT gives it. */
@@ -238,7 +236,7 @@ public final class LoraAdapter implements AutoCloseable {
 
   /** A copy of every trained value, in a fixed order. */
   public float[] values() {
-    return FlatParameters.read(device, valueTensors());
+    return flat.read(flat.values());
   }
 
   /**
@@ -248,21 +246,17 @@ public final class LoraAdapter implements AutoCloseable {
    * @throws IllegalArgumentException if they are those of another adapter
    */
   public void setValues(float[] values) {
-    FlatParameters.write(device, values, valueTensors());
-  }
-
-  private List<Tensor> valueTensors() {
-    return parameters().stream().map(Parameter::value).toList();
+    flat.write(values, flat.values());
   }
 
   /** Number of trained values. */
   public long size() {
-    return parameters().stream().mapToLong(parameter -> parameter.value().size()).sum();
+    return flat.size();
   }
 
   /** Frees the adapter's memory. */
   @Override
   public void close() {
-    parameters().forEach(Parameter::close);
+    flat.close();
   }
 }

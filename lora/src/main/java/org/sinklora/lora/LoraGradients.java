@@ -1,8 +1,6 @@
 package org.sinklora.lora;
 
-import java.util.List;
 import org.sinklora.compute.Device;
-import org.sinklora.compute.Tensor;
 
 /**
  * Computes gradients of an adapter: the part of a training step that can run anywhere. {@link
@@ -31,8 +29,10 @@ public final class LoraGradients implements AutoCloseable {
     this.device = model.device();
     this.adapter = model.adapter();
     this.config = config;
-    adapter.parameters().forEach(parameter -> parameter.requireGradient(device));
-    this.pass = new ModelPass(model, config.gradientCheckpointing());
+    adapter.flat().requireGradients();
+    this.pass =
+        new ModelPass(
+            model, new MemoryPolicy(config.gradientCheckpointing(), config.memoryLimit()));
     clear();
   }
 
@@ -56,7 +56,7 @@ public final class LoraGradients implements AutoCloseable {
    * @return in the order of {@link LoraAdapter#values}
    */
   public float[] take() {
-    float[] values = FlatParameters.read(device, gradients());
+    float[] values = adapter.flat().read(adapter.flat().gradients());
     clear();
     return values;
   }
@@ -67,15 +67,16 @@ public final class LoraGradients implements AutoCloseable {
    * @throws IllegalArgumentException if they are those of another adapter
    */
   public void add(float[] values) {
-    FlatParameters.add(device, values, gradients());
+    adapter.flat().add(values, adapter.flat().gradients());
   }
 
   void clear() {
-    gradients().forEach(gradient -> device.fill(gradient, 0));
+    device.fill(adapter.flat().gradients(), 0);
   }
 
-  private List<Tensor> gradients() {
-    return adapter.parameters().stream().map(Parameter::gradient).toList();
+  /** What the largest batch so far keeps in memory; null before the first. */
+  public MemoryPlan memoryPlan() {
+    return pass.memoryPlan();
   }
 
   /** Bytes of activations and temporaries allocated so far. */

@@ -16,6 +16,14 @@ package org.sinklora.lora;
  */
 record LoraPair(Parameter a, Parameter b, float scale, float dropout, long id) {
 
+  static String nameOfA(String path) {
+    return path + ".lora_A.weight";
+  }
+
+  static String nameOfB(String path) {
+    return path + ".lora_B.weight";
+  }
+
   int rank() {
     return (int) a.value().dim(0);
   }

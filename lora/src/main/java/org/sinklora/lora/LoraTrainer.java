@@ -25,7 +25,7 @@ public final class LoraTrainer implements AutoCloseable {
     this.gradients = new LoraGradients(model, config);
     this.adapter = model.adapter();
     this.config = config;
-    this.optimizer = new AdamW(model.device(), config, adapter.parameters());
+    this.optimizer = new AdamW(model.device(), config, adapter.flat());
   }
 
   /** One optimiser step on these batches together. */
@@ -105,6 +105,11 @@ public final class LoraTrainer implements AutoCloseable {
 
   LoraAdapter adapter() {
     return adapter;
+  }
+
+  /** What the largest batch so far keeps in memory; null before the first. */
+  public MemoryPlan memoryPlan() {
+    return gradients.memoryPlan();
   }
 
   /** Bytes of activations and temporaries allocated so far. */

@@ -19,36 +19,53 @@ public final class ModelPass implements AutoCloseable {
   private final CausalLm model;
   private final Device device;
   private final Attention attention;
-  private final boolean gradientCheckpointing;
+  private final MemoryPolicy memoryPolicy;
   private final RopeTables rope;
   private final Workspace temporary;
   private final Workspace layerInputs;
   private final Workspace shared;
   private final List<Workspace> perLayer = new ArrayList<>();
+  private MemoryPlan memoryPlan;
   private int[] targets = {};
   private float[] stepLosses = {};
 
-  /** Keeps all activations for the backward. */
+  /** Keeps as much for the backward as fits. */
   public ModelPass(CausalLm model) {
-    this(model, false);
+    this(model, new MemoryPolicy(GradientCheckpointing.AUTO, 0));
   }
 
   /**
    * @param gradientCheckpointing keep only each layer's input and compute the rest again in the
-   *     backward: less memory, about a third more time
+   *     backward: less memory, about a third more time; otherwise keep all
    */
   public ModelPass(CausalLm model, boolean gradientCheckpointing) {
+    this(
+        model,
+        new MemoryPolicy(
+            gradientCheckpointing ? GradientCheckpointing.ON : GradientCheckpointing.OFF, 0));
+  }
+
+  ModelPass(CausalLm model, MemoryPolicy memoryPolicy) {
     this.model = model;
     this.device = model.device();
     this.attention = Attention.on(device);
-    this.gradientCheckpointing = gradientCheckpointing;
+    this.memoryPolicy = memoryPolicy;
     this.rope = new RopeTables(model.config());
     this.temporary = new Workspace(device);
     this.layerInputs = new Workspace(device);
     this.shared = new Workspace(device);
-    if (!gradientCheckpointing) {
-      model.blocks().forEach(block -> perLayer.add(new Workspace(device)));
-    }
+    model.blocks().forEach(block -> perLayer.add(new Workspace(device)));
+  }
+
+  /** What training keeps in memory for the largest batch so far; null before the first. */
+  MemoryPlan memoryPlan() {
+    return memoryPlan;
+  }
+
+  /** Runs as planned from now on. */
+  void follow(MemoryPlan plan) {
+    closeActivations();
+    memoryPlan = plan;
   }
 
   /**
@@ -58,13 +75,13 @@ public final class ModelPass implements AutoCloseable {
    */
   public float[] losses(TokenBatch batch, AttentionPlan plan) {
     Pass pass = pass(batch, plan, null);
-    Tensor normed = finalHidden(pass, false);
+    Tensor hidden = hidden(pass, false);
     Tensor losses = temporary.statistic("losses", batch.tokens());
     int[] targets = targets(batch);
     forEachChunk(
         batch.tokens(),
         (from, to) -> {
-          Tensor logits = logits(pass, normed, from, to);
+          Tensor logits = logits(pass, hidden, from, to);
           device.crossEntropy(logits, targets, from, 0, losses);
         });
     float[] values = new float[batch.tokens()];
@@ -78,14 +95,25 @@ public final class ModelPass implements AutoCloseable {
    * @return [tokens, vocabulary]
    */
   public INDArray logits(TokenBatch batch, AttentionPlan plan) {
+    float[] all = logitsArray(batch, plan);
+    return Nd4j.create(
+        all, new long[] {batch.tokens(), all.length / batch.tokens()}, DataType.FLOAT);
+  }
+
+  /**
+   * The same without ND4J.
+   *
+   * @return [tokens, vocabulary], row by row
+   */
+  public float[] logitsArray(TokenBatch batch, AttentionPlan plan) {
     Pass pass = pass(batch, plan, null);
-    Tensor normed = finalHidden(pass, false);
+    Tensor hidden = hidden(pass, false);
     int vocabulary = Math.toIntExact(model.head().out());
     float[] all = new float[Math.multiplyExact(batch.tokens(), vocabulary)];
     forEachChunk(
         batch.tokens(),
-        (from, to) -> device.download(logits(pass, normed, from, to), all, from * vocabulary));
-    return Nd4j.create(all, new long[] {batch.tokens(), vocabulary}, DataType.FLOAT);
+        (from, to) -> device.download(logits(pass, hidden, from, to), all, from * vocabulary));
+    return all;
   }
 
   /**
@@ -95,45 +123,60 @@ public final class ModelPass implements AutoCloseable {
    *     for the mean
    * @param dropoutKey seed of the dropout, for example one a step; null drops nothing
    * @return the sum of the losses
+   * @throws IllegalStateException if the device's memory has no room for the batch
    */
   double accumulateGradients(
       TokenBatch batch, AttentionPlan plan, float gradientScale, Long dropoutKey) {
+    planMemory(batch.tokens());
     Pass pass = pass(batch, plan, dropoutKey);
-    Tensor normed = finalHidden(pass, true);
-    Tensor gradient = temporary.tensor("gradient", normed.shape());
-    double loss = headBackward(pass, normed, gradientScale, gradient);
+    Tensor hidden = hidden(pass, true);
+    Tensor gradient = temporary.tensor("gradient", hidden.shape());
+    Tensor losses = temporary.statistic("losses", batch.tokens());
+    headBackward(pass, hidden, gradientScale, losses, gradient);
     blocksBackward(pass, gradient);
-    return loss;
+    // Last of all: the device has all its work by now, and nobody waits for less than the whole.
+    return sum(losses);
   }
 
-  /** Loss and gradient of the head and the final norm. */
-  private double headBackward(Pass pass, Tensor normed, float gradientScale, Tensor gradient) {
-    int tokens = pass.tokens();
-    int[] targets = targets(pass.batch());
+  private void planMemory(int tokens) {
+    if (memoryPlan == null || tokens > memoryPlan.tokens()) {
+      closeActivations();
+      memoryPlan = memoryPolicy.plan(model, tokens);
+    }
+  }
+
+  private double sum(Tensor losses) {
+    int tokens = Math.toIntExact(losses.size());
     if (stepLosses.length < tokens) {
       stepLosses = new float[tokens];
     }
-    Tensor losses = temporary.statistic("losses", tokens);
-    Tensor dNormed = temporary.tensor("d_normed", normed.shape());
-    forEachChunk(
-        tokens,
-        (from, to) -> {
-          Tensor logits = logits(pass, normed, from, to);
-          device.crossEntropy(logits, targets, from, gradientScale, losses);
-          model
-              .head()
-              .backward(
-                  pass.from(from), normed.rows(from, to), logits, dNormed.rows(from, to), false);
-        });
-    device.fill(gradient, 0);
-    Tensor last = layerInput(pass, model.blocks().size());
-    model.finalNorm().backward(pass, shared, dNormed, last, gradient);
     device.download(losses, stepLosses, 0);
     double sum = 0;
     for (int i = 0; i < tokens; i++) {
       sum += stepLosses[i];
     }
     return sum;
+  }
+
+  /**
+   * Loss and gradient of the head and the final norm, a chunk of the tokens at a time: neither
+   * logits nor what they are made of exist as a whole.
+   */
+  private void headBackward(
+      Pass pass, Tensor hidden, float gradientScale, Tensor losses, Tensor gradient) {
+    int[] targets = targets(pass.batch());
+    device.fill(gradient, 0);
+    forEachChunk(
+        pass.tokens(),
+        (from, to) -> {
+          Tensor x = hidden.rows(from, to);
+          Tensor normed = temporary.tensor("final_normed", x.shape());
+          Tensor dNormed = temporary.tensor("d_final_normed", x.shape());
+          Tensor logits = logits(pass, hidden, from, to);
+          device.crossEntropy(logits, targets, from, gradientScale, losses);
+          model.head().backward(pass.from(from), normed, logits, dNormed, false);
+          model.finalNorm().backward(pass, dNormed, x, gradient.rows(from, to));
+        });
   }
 
   private int[] targets(TokenBatch batch) {
@@ -148,37 +191,49 @@ public final class ModelPass implements AutoCloseable {
     List<Block> blocks = model.blocks();
     boolean embeddingTrained = model.embedding().gradient() != null;
     for (int i = blocks.size() - 1; i >= 0; i--) {
-      Tensor x = layerInput(pass, i);
-      boolean lastStillThere = i == blocks.size() - 1;
-      if (gradientCheckpointing && !lastStillThere) {
-        blocks.get(i).forward(pass, saved(i, true), x, null);
-      }
       boolean needed = i > 0 || embeddingTrained || blocks.get(i).inputNorm().trained();
-      blocks.get(i).backward(pass, saved(i, true), x, gradient, needed);
+      Tensor x = layerInput(pass, i);
+      blocks.get(i).backward(pass, memoryOfBackward(i), x, gradient, needed);
     }
     if (embeddingTrained) {
       device.embeddingBackward(gradient, pass.batch().ids(), model.embedding().gradient());
     }
   }
 
-  /** The normalised output of the last layer. */
-  private Tensor finalHidden(Pass pass, boolean keep) {
+  /**
+   * The output of the last layer.
+   *
+   * @param keep for a backward
+   */
+  private Tensor hidden(Pass pass, boolean keep) {
     List<Block> blocks = model.blocks();
     Tensor x = layerInput(pass, 0);
     device.embedding(model.embedding().value(), pass.batch().ids(), x);
     for (int i = 0; i < blocks.size(); i++) {
       Tensor y = layerInput(pass, keep ? i + 1 : (i + 1) % 2);
-      blocks.get(i).forward(pass, saved(i, keep), x, y);
+      KeptActivations kept = keep ? memoryPlan.layers().get(i) : KeptActivations.INPUT;
+      blocks.get(i).forward(pass, new LayerMemory(kept, perLayer.get(i), shared), x, y);
       x = y;
     }
-    Tensor normed = shared.tensor("final_normed", x.shape());
-    model.finalNorm().forward(pass, shared, x, normed);
-    return normed;
+    return x;
   }
 
-  private Tensor logits(Pass pass, Tensor normed, int from, int to) {
+  private LayerMemory memoryOfBackward(int layer) {
+    KeptActivations kept = memoryPlan.layers().get(layer);
+    boolean last = layer == model.blocks().size() - 1;
+    if (last && kept == KeptActivations.INPUT) {
+      // No other layer came after it: what its attention made is still in the shared memory.
+      return new LayerMemory(KeptActivations.ATTENTION, shared, shared);
+    }
+    return new LayerMemory(kept, perLayer.get(layer), shared);
+  }
+
+  private Tensor logits(Pass pass, Tensor hidden, int from, int to) {
+    Tensor x = hidden.rows(from, to);
+    Tensor normed = temporary.tensor("final_normed", x.shape());
+    model.finalNorm().forward(pass, x, normed);
     Tensor logits = temporary.tensor("logits", to - from, model.head().out());
-    model.head().forward(pass.from(from), normed.rows(from, to), logits);
+    model.head().forward(pass.from(from), normed, logits);
     return logits;
   }
 
@@ -189,7 +244,7 @@ public final class ModelPass implements AutoCloseable {
   }
 
   private void forEachChunk(int tokens, Chunk chunk) {
-    int size = (int) Math.max(32, device.logitsElements() / model.head().out());
+    int size = MemoryCount.headRows(tokens, device.logitsElements(), model.head().out());
     for (int from = 0; from < tokens; from += size) {
       chunk.run(from, Math.min(tokens, from + size));
     }
@@ -197,6 +252,9 @@ public final class ModelPass implements AutoCloseable {
 
   private Pass pass(TokenBatch batch, AttentionPlan plan, Long dropoutKey) {
     plan.checkLayers(model.config().numHiddenLayers());
+    if (model.adapter() != null) {
+      model.adapter().flat().refreshOperands();
+    }
     return new Pass(
         device,
         attention,
@@ -206,32 +264,39 @@ public final class ModelPass implements AutoCloseable {
         plan,
         dropoutKey,
         0,
+        tileRows(batch.tokens()),
         temporary);
+  }
+
+  private int tileRows(int tokens) {
+    return memoryPlan != null
+        ? memoryPlan.tileRows()
+        : MemoryPlan.tileRows(tokens, device.freeBytes());
   }
 
   private Tensor layerInput(Pass pass, int layer) {
     return layerInputs.tensor("layer" + layer, pass.tokens(), model.config().hiddenSize());
   }
 
-  private Workspace saved(int layer, boolean keep) {
-    return keep && !gradientCheckpointing ? perLayer.get(layer) : shared;
-  }
-
   /** Bytes of all activations and temporaries allocated so far. */
   public long bytes() {
-    long floats = temporary.size() + layerInputs.size() + shared.size();
+    long bytes = temporary.bytes() + layerInputs.bytes() + shared.bytes();
     for (Workspace layer : perLayer) {
-      floats += layer.size();
+      bytes += layer.bytes();
     }
-    return floats * Float.BYTES;
+    return bytes;
+  }
+
+  private void closeActivations() {
+    temporary.close();
+    layerInputs.close();
+    shared.close();
+    perLayer.forEach(Workspace::close);
   }
 
   @Override
   public void close() {
     attention.close();
-    temporary.close();
-    layerInputs.close();
-    shared.close();
-    perLayer.forEach(Workspace::close);
+    closeActivations();
   }
 }

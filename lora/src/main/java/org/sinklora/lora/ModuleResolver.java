@@ -1,5 +1,7 @@
 package org.sinklora.lora;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 
 /** Finds the weights of a module: the adapter's own where it has them, else the base model's. */
@@ -23,7 +25,31 @@ final class ModuleResolver {
 
   /** A linear with its bias, if the model has one, and its low-rank update, if the adapter has. */
   Linear linear(String path) {
-    return new Linear(parameter(path + ".weight"), parameter(path + ".bias"), pair(path));
+    LoraPair pair = pair(path);
+    return linear(path, pair == null ? null : LoraUpdate.of(pair));
+  }
+
+  private Linear linear(String path, LoraUpdate lora) {
+    return new Linear(parameter(path + ".weight"), parameter(path + ".bias"), lora);
+  }
+
+  /** Linears that read one input. */
+  Projections projections(List<String> paths) {
+    List<Linear> plain = paths.stream().map(path -> linear(path, null)).toList();
+    List<Integer> updated = new ArrayList<>();
+    List<LoraPair> pairs = new ArrayList<>();
+    List<String> namesOfA = new ArrayList<>();
+    for (int i = 0; i < paths.size(); i++) {
+      LoraPair pair = pair(paths.get(i));
+      if (pair != null) {
+        updated.add(i);
+        pairs.add(pair);
+        namesOfA.add(pair.a().name());
+      }
+    }
+    LoraUpdate lora =
+        pairs.isEmpty() ? null : new LoraUpdate(pairs, adapter.flat().stacked(namesOfA));
+    return new Projections(plain, updated, lora);
   }
 
   /**
@@ -38,7 +64,9 @@ final class ModuleResolver {
       boolean followsAdapter = adapter == null || adapter.config().ensureWeightTying();
       weight = followsAdapter ? parameter(embedding.weight()) : base.get(embedding.weight());
     }
-    return new Linear(weight, parameter(head.biasName()), pair(head.path()));
+    LoraPair pair = pair(head.path());
+    LoraUpdate lora = pair == null ? null : LoraUpdate.of(pair);
+    return new Linear(weight, parameter(head.biasName()), lora);
   }
 
   private LoraPair pair(String path) {

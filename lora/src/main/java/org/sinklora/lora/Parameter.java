@@ -1,17 +1,25 @@
 package org.sinklora.lora;
 
-import org.sinklora.compute.Device;
 import org.sinklora.compute.Tensor;
 
 /** A named weight; with a gradient if it is trained. */
 final class Parameter {
   private final String name;
   private final Tensor value;
+  private final Tensor operand;
   private Tensor gradient;
 
   Parameter(String name, Tensor value) {
+    this(name, value, value);
+  }
+
+  /**
+   * @param operand the value as matrix products read it
+   */
+  Parameter(String name, Tensor value, Tensor operand) {
     this.name = name;
     this.value = value;
+    this.operand = operand;
   }
 
   String name() {
@@ -22,23 +30,23 @@ final class Parameter {
     return value;
   }
 
+  /** The value in the type that the device multiplies in. */
+  Tensor operand() {
+    return operand;
+  }
+
   /** The gradient to accumulate into; null while the parameter is frozen. */
   Tensor gradient() {
     return gradient;
   }
 
   /** Makes the parameter trained. */
-  void requireGradient(Device device) {
-    if (gradient == null) {
-      gradient = device.allocate(value.shape());
-    }
+  void setGradient(Tensor tensor) {
+    gradient = tensor;
   }
 
-  /** Frees value and gradient. */
+  /** Frees the value of a parameter that owns its memory. */
   void close() {
     value.close();
-    if (gradient != null) {
-      gradient.close();
-    }
   }
 }

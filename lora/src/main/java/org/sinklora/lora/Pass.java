@@ -18,7 +18,8 @@ import org.sinklora.sfattn.Attention;
  * @param dropoutKey seed of this pass's dropout; null in evaluation, where nothing is dropped
  * @param firstToken token at row 0 of the matrices that the modules see; 0 except where a chunk of
  *     the tokens is worked on
- * @param temporary tensors that live within one operation of one module
+ * @param tileRows tokens that the MLP works on at a time
+ * @param temporary tensors that live within one layer
  */
 record Pass(
     Device device,
@@ -29,6 +30,7 @@ record Pass(
     AttentionPlan plan,
     Long dropoutKey,
     int firstToken,
+    int tileRows,
     Workspace temporary) {
 
   int tokens() {
@@ -41,7 +43,8 @@ record Pass(
 
   /** The same for a chunk of the tokens that begins with {@code token}. */
   Pass from(int token) {
-    return new Pass(device, attention, batch, positions, rope, plan, dropoutKey, token, temporary);
+    return new Pass(
+        device, attention, batch, positions, rope, plan, dropoutKey, token, tileRows, temporary);
   }
 
   boolean drops(LoraPair lora) {

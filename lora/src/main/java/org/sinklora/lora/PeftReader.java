@@ -34,25 +34,25 @@ final class PeftReader {
     PeftReader reader = new PeftReader(folder, base);
     try {
       return reader.read();
-    } catch (IOException | RuntimeException | Error e) {
+    } finally {
       reader.allocated.forEach(Tensor::close);
-      throw e;
     }
   }
 
   private LoraAdapter read() throws IOException {
     AdapterLayout layout = layout();
-    Map<String, LoraPair> pairs = new TreeMap<>();
-    Map<String, Parameter> saved = new TreeMap<>();
+    Map<String, Tensor> pairs = new TreeMap<>();
+    Map<String, Tensor> saved = new TreeMap<>();
     try (ModelWeights weights = ModelWeights.openAdapter(folder)) {
       Set<String> unread = new TreeSet<>(weights.names());
       for (ModuleSpec module : layout.lora()) {
         int rank = config.rankOf(module.path());
-        String a = PeftNames.of(module.path() + ".lora_A.weight");
-        String b = PeftNames.of(module.path() + ".lora_B.weight");
-        Tensor lowA = load(weights, unread, a, new long[] {rank, module.in()});
-        Tensor lowB = load(weights, unread, b, new long[] {module.out(), rank});
-        pairs.put(module.path(), LoraAdapter.pair(config, module, lowA, lowB));
+        String a = PeftNames.of(LoraPair.nameOfA(module.path()));
+        String b = PeftNames.of(LoraPair.nameOfB(module.path()));
+        long[] shapeA = {rank, module.in()};
+        long[] shapeB = {module.out(), rank};
+        pairs.put(LoraPair.nameOfA(module.path()), load(weights, unread, a, shapeA));
+        pairs.put(LoraPair.nameOfB(module.path()), load(weights, unread, b, shapeB));
       }
       layout
           .saved()
@@ -61,7 +61,7 @@ final class PeftReader {
                 String stored = storedName(weights, name);
                 boolean forgotten = isBiasOfLora(layout, name) && !weights.contains(stored);
                 Tensor value = forgotten ? copyOfBase(name) : load(weights, unread, stored, shape);
-                saved.put(name, new Parameter(name, value));
+                saved.put(name, value);
               });
       checkBaseWeights(weights, unread, layout);
       if (!unread.isEmpty()) {
@@ -74,7 +74,22 @@ final class PeftReader {
     if (Files.exists(folder.resolve(LONG_LORA_FILE))) {
       whole = readLongLora(saved);
     }
-    return new LoraAdapter(whole, base, pairs, saved);
+    return adapter(whole, layout, pairs, saved);
+  }
+
+  private LoraAdapter adapter(
+      LoraConfig whole,
+      AdapterLayout layout,
+      Map<String, Tensor> pairs,
+      Map<String, Tensor> saved) {
+    Map<String, long[]> shapes = new TreeMap<>();
+    saved.forEach((name, value) -> shapes.put(name, value.shape()));
+    LoraAdapter adapter = new LoraAdapter(whole, base, new AdapterLayout(layout.lora(), shapes));
+    for (Parameter parameter : adapter.parameters()) {
+      Tensor value = pairs.getOrDefault(parameter.name(), saved.get(parameter.name()));
+      base.device().copy(value, parameter.value());
+    }
+    return adapter;
   }
 
   private AdapterLayout layout() {
@@ -146,7 +161,7 @@ final class PeftReader {
    *
    * @return the configuration with their modules in {@code modules_to_save}
    */
-  private LoraConfig readLongLora(Map<String, Parameter> saved) throws IOException {
+  private LoraConfig readLongLora(Map<String, Tensor> saved) throws IOException {
     Path file = folder.resolve(LONG_LORA_FILE);
     Map<String, ModuleSpec> owners = new TreeMap<>();
     for (ModuleSpec module : base.architecture().modules()) {
@@ -164,10 +179,7 @@ final class PeftReader {
         }
         long[] shape = module.parameters().get(name);
         Tensor value = load(weights, new TreeSet<>(), stored, shape);
-        Parameter before = saved.put(name, new Parameter(name, value));
-        if (before != null) {
-          before.close();
-        }
+        saved.put(name, value);
         trained.put(module.path(), module);
       }
     }

@@ -6,14 +6,14 @@ import org.sinklora.compute.Tensor;
 record RmsNorm(Parameter weight, float epsilon) implements Norm {
 
   @Override
-  public void forward(Pass pass, Workspace saved, Tensor x, Tensor y) {
-    pass.device().rmsNorm(x, weight.value(), epsilon, y, inverseRms(saved, x));
+  public void forward(Pass pass, Tensor x, Tensor y) {
+    pass.device().rmsNorm(x, weight.value(), epsilon, y, inverseRms(pass, x));
   }
 
   @Override
-  public void backward(Pass pass, Workspace saved, Tensor dY, Tensor x, Tensor dX) {
+  public void backward(Pass pass, Tensor dY, Tensor x, Tensor dX) {
     pass.device()
-        .rmsNormBackward(dY, x, weight.value(), inverseRms(saved, x), dX, weight.gradient());
+        .rmsNormBackward(dY, x, weight.value(), inverseRms(pass, x), dX, weight.gradient());
   }
 
   @Override
@@ -21,7 +21,7 @@ record RmsNorm(Parameter weight, float epsilon) implements Norm {
     return weight.gradient() != null;
   }
 
-  private Tensor inverseRms(Workspace saved, Tensor x) {
-    return saved.statistic(weight.name() + ".inverse_rms", x.dim(0));
+  private Tensor inverseRms(Pass pass, Tensor x) {
+    return pass.temporary().statistic("inverse_rms", x.dim(0));
   }
 }

@@ -13,7 +13,9 @@ package org.sinklora.lora;
  * @param epsilon AdamW's
  * @param maxGradNorm gradients are scaled down to this norm; 0 leaves them as they are
  * @param attention pattern by layer and step
- * @param gradientCheckpointing less memory for about a third more time
+ * @param gradientCheckpointing what is kept for the backward and what is computed again
+ * @param memoryLimit bytes of the device's memory that the run may take, weights included; 0 for
+ *     all that is free
  * @param seed of everything random in the run
  */
 public record TrainingConfig(
@@ -27,7 +29,8 @@ public record TrainingConfig(
     double epsilon,
     double maxGradNorm,
     AttentionPlan attention,
-    boolean gradientCheckpointing,
+    GradientCheckpointing gradientCheckpointing,
+    long memoryLimit,
     long seed) {
 
   public TrainingConfig {
@@ -39,6 +42,7 @@ public record TrainingConfig(
     require(beta2 >= 0 && beta2 < 1, "beta2", beta2, "in [0, 1)");
     require(epsilon > 0, "epsilon", epsilon, "above 0");
     require(maxGradNorm >= 0, "maxGradNorm", maxGradNorm, "at least 0 (0: no clipping)");
+    require(memoryLimit >= 0, "memoryLimit", memoryLimit, "at least 0 (0: no limit)");
   }
 
   private static void require(boolean holds, String name, Object value, String expected) {
@@ -64,7 +68,8 @@ public record TrainingConfig(
     private double epsilon = 1e-8;
     private double maxGradNorm = 1;
     private AttentionPlan attention = AttentionPlan.FULL;
-    private boolean gradientCheckpointing;
+    private GradientCheckpointing gradientCheckpointing = GradientCheckpointing.AUTO;
+    private long memoryLimit;
     private long seed;
 
     private Builder(long steps) {
@@ -113,7 +118,16 @@ public record TrainingConfig(
     }
 
     public Builder optGradientCheckpointing(boolean value) {
+      return optGradientCheckpointing(value ? GradientCheckpointing.ON : GradientCheckpointing.OFF);
+    }
+
+    public Builder optGradientCheckpointing(GradientCheckpointing value) {
       gradientCheckpointing = value;
+      return this;
+    }
+
+    public Builder optMemoryLimit(long bytes) {
+      memoryLimit = bytes;
       return this;
     }
 
@@ -135,6 +149,7 @@ public record TrainingConfig(
           maxGradNorm,
           attention,
           gradientCheckpointing,
+          memoryLimit,
           seed);
     }
   }

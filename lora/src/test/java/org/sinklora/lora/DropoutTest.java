@@ -96,6 +96,7 @@ class DropoutTest {
 
   private Pass pass(Workspace workspace, long key) {
     TokenBatch batch = TokenBatch.of(new int[] {3});
-    return new Pass(device, null, batch, new int[1], null, AttentionPlan.FULL, key, 0, workspace);
+    return new Pass(
+        device, null, batch, new int[1], null, AttentionPlan.FULL, key, 0, 1, workspace);
   }
 }

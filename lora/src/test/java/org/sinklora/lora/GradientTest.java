@@ -46,7 +46,7 @@ class GradientTest {
     Path folder = variant.base().writeTo(temp.resolve("base"));
     try (CausalLm base = CausalLm.load(folder, DEVICE);
         LoraAdapter adapter = variant.randomAdapter(base)) {
-      adapter.parameters().forEach(parameter -> parameter.requireGradient(DEVICE));
+      adapter.flat().requireGradients();
       CausalLm model = base.withAdapter(adapter);
       for (PatternCase pattern : PatternCase.all()) {
         Map<String, float[]> kept = gradients(model, pattern, false);
@@ -63,7 +63,7 @@ class GradientTest {
     Path folder = variant.base().writeTo(temp.resolve("base"));
     try (CausalLm base = CausalLm.load(folder, DEVICE);
         LoraAdapter adapter = variant.randomAdapter(base)) {
-      adapter.parameters().forEach(parameter -> parameter.requireGradient(DEVICE));
+      adapter.flat().requireGradients();
       Map<String, double[]> parameters = Variant.parameters(adapter);
       PlainModel plain = PlainModel.read(folder, base.config()).with(adapter.config(), parameters);
       for (PatternCase pattern : PatternCase.all()) {

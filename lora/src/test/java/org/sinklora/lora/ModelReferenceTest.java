@@ -99,7 +99,7 @@ class ModelReferenceTest {
     try (SafeTensorsFile expected = fixture.expected();
         CausalLm base = CausalLm.load(fixture.base(), device);
         LoraAdapter adapter = LoraAdapter.load(fixture.adapter(), base)) {
-      adapter.parameters().forEach(parameter -> parameter.requireGradient(device));
+      adapter.flat().requireGradients();
       try (ModelPass pass = new ModelPass(base.withAdapter(adapter), checkpointing)) {
         for (String pattern : names(expected, "adapter_logits_")) {
           checkLogits(fixture, pass, expected, pattern, "adapter_");

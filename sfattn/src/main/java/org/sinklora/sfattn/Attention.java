@@ -5,6 +5,7 @@ import org.sinklora.compute.Device;
 import org.sinklora.compute.Documents;
 import org.sinklora.compute.Heads;
 import org.sinklora.compute.Tensor;
+import org.sinklora.compute.cuda.CudaDevice;
 
 /**
  * Scaled dot-product attention under a pattern that the caller chooses call by call, hence layer by
@@ -20,10 +21,13 @@ import org.sinklora.compute.Tensor;
  */
 public interface Attention extends AutoCloseable {
 
-  /** Attention on the CPU; the device stays the caller's to close. */
+  /** Attention on a device, which stays the caller's to close. */
   static Attention on(Device device) {
     if (device instanceof CpuDevice cpu) {
       return new CpuAttention(cpu);
+    }
+    if (device instanceof CudaDevice cuda) {
+      return new CudaAttention(cuda);
     }
     throw new IllegalArgumentException("There are no attention kernels for " + device.name());
   }

@@ -4,8 +4,10 @@ import java.util.Arrays;
 import java.util.Random;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.compute.CpuTensor;
+import org.sinklora.compute.Device;
 import org.sinklora.compute.Documents;
 import org.sinklora.compute.Heads;
+import org.sinklora.compute.Tensor;
 
 /** Inputs of attention as arrays [tokens, heads, headDim], and how to run it on them. */
 record Batch(
@@ -73,17 +75,18 @@ record Batch(
   }
 
   /** Forward and backward; outputs hold NaN before. */
-  Results run(CpuDevice device, Attention attention, AttentionPattern pattern) {
+  Results run(Device device, Attention attention, AttentionPattern pattern) {
     int tokens = documents.tokens();
-    try (CpuTensor queries = tensor(device, q);
-        CpuTensor keys = tensor(device, k);
-        CpuTensor values = tensor(device, v);
-        CpuTensor dOuts = tensor(device, dOut);
-        CpuTensor out = poisoned(device, q.length);
-        CpuTensor logSumExp = poisoned(device, tokens * heads);
-        CpuTensor dQ = poisoned(device, q.length);
-        CpuTensor dK = poisoned(device, k.length);
-        CpuTensor dV = poisoned(device, v.length)) {
+    try (Tensor queries = activations(device, q);
+        Tensor keys = activations(device, k);
+        Tensor values = activations(device, v);
+        Tensor dOuts = activations(device, dOut);
+        Tensor out = activations(device, poison(q.length));
+        Tensor logSumExp = device.allocate(tokens * heads);
+        Tensor dQ = activations(device, poison(q.length));
+        Tensor dK = activations(device, poison(k.length));
+        Tensor dV = activations(device, poison(v.length))) {
+      device.upload(poison(tokens * heads), 0, logSumExp);
       attention.forward(
           pattern,
           documents,
@@ -105,15 +108,58 @@ record Batch(
           keyHeads(dK),
           keyHeads(dV));
       return new Results(
-          out.toArray(), logSumExp.toArray(), dQ.toArray(), dK.toArray(), dV.toArray());
+          values(device, out),
+          values(device, logSumExp),
+          values(device, dQ),
+          values(device, dK),
+          values(device, dV));
     }
   }
 
-  private Heads queryHeads(CpuTensor tensor) {
+  /** The same batch of numbers that bfloat16 holds exactly. */
+  Batch inBfloat16() {
+    return new Batch(
+        documents,
+        heads,
+        keyValueHeads,
+        headDim,
+        rounded(q),
+        rounded(k),
+        rounded(v),
+        rounded(dOut));
+  }
+
+  private static float[] rounded(float[] values) {
+    float[] rounded = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      rounded[i] = Float.intBitsToFloat(Float.floatToRawIntBits(values[i]) & 0xFFFF0000);
+    }
+    return rounded;
+  }
+
+  private static Tensor activations(Device device, float[] values) {
+    Tensor tensor = device.allocateActivations(values.length);
+    device.upload(values, 0, tensor);
+    return tensor;
+  }
+
+  private static float[] values(Device device, Tensor tensor) {
+    float[] values = new float[(int) tensor.size()];
+    device.download(tensor, values, 0);
+    return values;
+  }
+
+  private static float[] poison(int size) {
+    float[] values = new float[size];
+    Arrays.fill(values, Float.NaN);
+    return values;
+  }
+
+  private Heads queryHeads(Tensor tensor) {
     return Heads.contiguous(tensor, heads, headDim);
   }
 
-  private Heads keyHeads(CpuTensor tensor) {
+  private Heads keyHeads(Tensor tensor) {
     return Heads.contiguous(tensor, keyValueHeads, headDim);
   }
 
@@ -124,8 +170,6 @@ record Batch(
   }
 
   static CpuTensor poisoned(CpuDevice device, int size) {
-    float[] values = new float[size];
-    Arrays.fill(values, Float.NaN);
-    return tensor(device, values);
+    return tensor(device, poison(size));
   }
 }

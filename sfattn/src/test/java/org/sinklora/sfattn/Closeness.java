@@ -11,8 +11,14 @@ final class Closeness {
   private Closeness() {}
 
   static void assertClose(String name, double[] expected, float[] actual, double tolerance) {
+    assertClose(name, expected, actual, tolerance, 0.1);
+  }
+
+  /** The same relative to {@code least} where all elements are smaller. */
+  static void assertClose(
+      String name, double[] expected, float[] actual, double tolerance, double least) {
     assertEquals(expected.length, actual.length, name);
-    double largest = 0.1;
+    double largest = least;
     for (double value : expected) {
       largest = Math.max(largest, Math.abs(value));
     }

@@ -3,12 +3,14 @@ package org.sinklora.spark;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/** Measures this machine and what a smaller cache costs. */
+/** Measures this machine, and what a smaller cache costs. */
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
-    description = "Measures decoding: its speed, and what a smaller KV cache costs in perplexity.",
-    subcommands = {BenchDecode.class, BenchQuality.class})
+    description =
+        "Measures training steps, and decoding: its speed, and what a smaller KV cache costs in"
+            + " perplexity.",
+    subcommands = {BenchDecode.class, BenchQuality.class, BenchStep.class})
 public final class Bench implements Runnable {
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
@@ -17,6 +19,6 @@ public final class Bench implements Runnable {
   @Override
   public void run() {
     throw new CommandLine.ParameterException(
-        spec.commandLine(), "What is to be measured: decode or quality?");
+        spec.commandLine(), "What is to be measured: decode, quality or step?");
   }
 }

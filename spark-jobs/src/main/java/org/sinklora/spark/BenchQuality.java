@@ -2,6 +2,8 @@ package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,6 +19,8 @@ import org.sinklora.h2o.Generator;
 import org.sinklora.h2o.QualityBench;
 import org.sinklora.h2o.RopePositions;
 import org.sinklora.h2o.ScoringOptions;
+import org.sinklora.h2o.StreamPerplexity;
+import org.sinklora.h2o.TokenCount;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
 import picocli.CommandLine;
@@ -31,14 +35,19 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     description =
         "Perplexity of held-out documents, scored while they are decoded token by token, for"
-            + " policies at several budgets.",
+            + " policies at several budgets; or along one long stream.",
     footerHeading = "%nExamples:%n",
     footer = {
       "  sinklora bench quality --documents spark-jobs/target/corpus/heldout/"
           + "lucene-core-9.12.0-sources.jar \\",
-      "      --adapter sinklora-demo/sf/run/adapter --count 16"
+      "      --adapter sinklora-demo/sf/run/adapter --count 16",
+      "  sinklora bench quality --documents spark-jobs/target/corpus/heldout/"
+          + "lucene-core-9.12.0-sources.jar \\",
+      "      --stream 20000 --budgets 256"
     })
 final class BenchQuality implements Callable<Integer> {
+  private static final JsonMapper JSON = new JsonMapper();
+
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
   @Option(
@@ -76,16 +85,19 @@ final class BenchQuality implements Callable<Integer> {
   @Option(
       names = "--policies",
       split = ",",
-      defaultValue = "h2o,snapkv,streaming",
-      description = "Policies to compare with full. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Policies to compare: h2o, snapkv, streaming, full. Default: h2o,snapkv,streaming, and"
+              + " full to compare with; of a stream streaming,h2o.")
   private List<String> policies;
 
   @Option(
       names = "--budgets",
       split = ",",
-      defaultValue = "0.5,0.2,0.1,0.05",
-      description = "Shares of a document that stay. Default: ${DEFAULT-VALUE}.")
-  private List<Double> budgets;
+      description =
+          "What stays: a number of tokens, or with a decimal point a share: of the prompt if more"
+              + " than one token of a document is read as prompt, of the document otherwise, of the"
+              + " model's context in a stream. Default: 0.5,0.2,0.1,0.05; of a stream 0.5.")
+  private List<String> budgets;
 
   @Option(
       names = "--heavy",
@@ -96,9 +108,29 @@ final class BenchQuality implements Callable<Integer> {
   @Option(
       names = "--prompt",
       paramLabel = "TOKENS",
-      defaultValue = "1",
-      description = "Tokens read at once as prompt and not scored. Default: ${DEFAULT-VALUE}.")
+      defaultValue = "0",
+      description =
+          "Tokens of a document that are read at once as prompt and not scored. snapkv cuts a prompt"
+              + " and nothing else. Default: two tables, one with 1 for the other policies, one with"
+              + " half the document for all.")
   private int prompt;
+
+  @Option(
+      names = "--stream",
+      paramLabel = "TOKENS",
+      defaultValue = "0",
+      description =
+          "Decode this many tokens of the documents, one behind the other, as one stream, and print"
+              + " its perplexity window by window: whether a policy stays fluent past the model's"
+              + " context.")
+  private int stream;
+
+  @Option(
+      names = "--window",
+      paramLabel = "TOKENS",
+      defaultValue = "1000",
+      description = "Tokens of a window of the stream. Default: ${DEFAULT-VALUE}.")
+  private int window;
 
   @Option(
       names = "--kv-precision",
@@ -108,9 +140,10 @@ final class BenchQuality implements Callable<Integer> {
 
   @Option(
       names = "--positions",
-      defaultValue = "original",
-      description = "Positions of cached keys: ${COMPLETION-CANDIDATES}.")
-  private RopePositions positions;
+      split = ",",
+      description =
+          "Positions of cached keys: ${COMPLETION-CANDIDATES}. Default: original; of a stream both.")
+  private List<RopePositions> positions;
 
   @Option(names = "--threads", defaultValue = "0", description = "Default: all cores.")
   private int threads;
@@ -123,7 +156,6 @@ final class BenchQuality implements Callable<Integer> {
   public Integer call() throws Exception {
     Configuration hadoop = new Configuration();
     ModelSource source = AdapterFolder.modelOrBundled(adapter, model, hadoop);
-    int length = context > 0 ? context : source.config().maxPositionEmbeddings();
     int workers = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     Path folder = source.folder(hadoop);
     try (CpuDevice device = new CpuDevice(workers);
@@ -134,37 +166,84 @@ final class BenchQuality implements Callable<Integer> {
             Generator.builder(loaded == null ? base : base.withAdapter(loaded))
                 .optAdapterWeights(AdapterWeights.MERGED)
                 .build()) {
-      List<int[]> windows = TokenDocuments.heldOut(tokenizer, documents).windows(length);
-      if (windows.isEmpty()) {
-        throw new UserException(
-            "%s has no document of %,d tokens; take a smaller --context"
-                .formatted(documents, length));
-      }
-      List<CachePerplexity> rows =
-          QualityBench.run(
-              generator, "", windows.subList(0, Math.min(count, windows.size())), options(length));
-      QualityBench.print(rows, spec.commandLine().getOut());
-      ObjectNode json = new JsonMapper().createObjectNode();
-      json.put("context", length);
-      json.set("quality", new JsonMapper().valueToTree(rows));
+      TokenDocuments texts = TokenDocuments.heldOut(tokenizer, documents);
+      int trained = source.config().maxPositionEmbeddings();
+      ObjectNode json =
+          stream > 0
+              ? scoreStream(generator, texts, trained)
+              : scoreDocuments(generator, texts, trained);
       common.writeJson(json);
     }
     return 0;
   }
 
-  private List<ScoringOptions> options(int length) {
-    List<ScoringOptions> all = new ArrayList<>();
-    all.add(options("full", length, 1));
-    for (String policy : policies) {
-      for (double budget : budgets) {
-        all.add(options(policy, length, budget));
-      }
+  private ObjectNode scoreDocuments(Generator generator, TokenDocuments texts, int trained) {
+    int length = context > 0 ? context : trained;
+    List<int[]> windows = texts.windows(length);
+    if (windows.isEmpty()) {
+      throw new UserException(
+          "%s has no document of %,d tokens; take a smaller --context"
+              .formatted(documents, length));
     }
-    return all;
+    List<int[]> scored = windows.subList(0, Math.min(count, windows.size()));
+    List<CachePerplexity> all = new ArrayList<>();
+    PrintWriter out = spec.commandLine().getOut();
+    for (QualityProtocol protocol : QualityProtocol.of(length, prompt, policies)) {
+      out.println(protocol.description(scored.size()));
+      List<CachePerplexity> rows = new ArrayList<>();
+      for (ScoringOptions options :
+          protocol.options(
+              budgets("0.5", "0.2", "0.1", "0.05"), heavy, cachePrecision, positions())) {
+        rows.add(CachePerplexity.of(generator, "", scored, options));
+      }
+      QualityBench.print(rows, out);
+      out.println();
+      all.addAll(rows);
+    }
+    ObjectNode json = JSON.createObjectNode();
+    json.put("context", length);
+    json.set("quality", JSON.valueToTree(all));
+    return json;
   }
 
-  private ScoringOptions options(String policy, int length, double budget) {
-    return new ScoringOptions(
-        QualityBench.policy(policy, length, budget, heavy), cachePrecision, positions, prompt);
+  private ObjectNode scoreStream(Generator generator, TokenDocuments texts, int trained)
+      throws IOException {
+    List<ScoringOptions> options =
+        QualityProtocol.ofStream(
+            trained, policies, budgets("0.5"), heavy, cachePrecision, streamPositions());
+    if (texts.tokens() < stream) {
+      throw new UserException(
+          "%s has %,d tokens in its long files; take a smaller --stream than %,d"
+              .formatted(documents, texts.tokens(), stream));
+    }
+    int[] tokens = texts.stream().read(0, stream);
+    PrintWriter out = spec.commandLine().getOut();
+    out.printf(
+        "The first %,d tokens of the documents one behind the other, decoded one by one; perplexity"
+            + " of windows of %,d. The model's context is %,d tokens.%n",
+        stream, window, trained);
+    out.flush();
+    List<StreamPerplexity> columns = new ArrayList<>();
+    for (ScoringOptions each : options) {
+      columns.add(StreamPerplexity.of(generator, "", tokens, window, each));
+    }
+    QualityBench.printStreams(columns, out);
+    ObjectNode json = JSON.createObjectNode();
+    json.put("context", trained);
+    json.set("stream", JSON.valueToTree(columns));
+    return json;
+  }
+
+  private List<TokenCount> budgets(String... otherwise) {
+    List<String> texts = budgets == null ? List.of(otherwise) : budgets;
+    return texts.stream().map(TokenCount::parse).toList();
+  }
+
+  private List<RopePositions> positions() {
+    return positions == null ? List.of(RopePositions.ORIGINAL) : positions;
+  }
+
+  private List<RopePositions> streamPositions() {
+    return positions == null ? List.of(RopePositions.values()) : positions;
   }
 }

@@ -42,7 +42,7 @@ record DemoPlan(
             List.of("q_proj", "k_proj", "v_proj", "o_proj"),
             List.of("embed_tokens", "norm", "input_layernorm", "post_attention_layernorm")),
         new TrainSettings.Optimizer(
-            steps, 1, LEARNING_RATE, "constant_with_warmup", WARMUP_STEPS, 0, 1, false),
+            steps, 1, LEARNING_RATE, "constant_with_warmup", WARMUP_STEPS, 0, 1, "auto", 0),
         0);
   }
 }

@@ -101,16 +101,27 @@ public final class Generate implements Callable<Integer> {
                     return true;
                   })
               .build();
+      String warned = generation.warning(request);
+      warn(warned);
       long start = System.nanoTime();
       GenerationResult result = generation.run(request);
       double seconds = (System.nanoTime() - start) / 1e9;
       out.println();
+      if (warned == null) {
+        warn(result.warning());
+      }
       if (explain != null) {
         writeExplanation(storage, generation, result);
       }
       report(generation, ids, result, seconds);
     }
     return 0;
+  }
+
+  private void warn(String warning) {
+    if (warning != null) {
+      spec.commandLine().getErr().println("Warning: " + warning);
+    }
   }
 
   private void writeExplanation(Storage storage, TextGeneration generation, GenerationResult result)
@@ -145,6 +156,7 @@ public final class Generate implements Callable<Integer> {
     json.put("cacheBytes", result.cacheResidentBytes());
     json.put("fullCacheBytes", full);
     json.put("seconds", seconds);
+    json.put("warning", result.warning());
     common.writeJson(json);
   }
 }

@@ -20,6 +20,7 @@ import picocli.CommandLine.Command;
       Export.class,
       Generate.class,
       Bench.class,
+      Bundle.class,
       Doctor.class,
       CommandLine.HelpCommand.class
     },

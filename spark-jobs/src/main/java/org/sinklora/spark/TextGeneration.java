@@ -93,6 +93,11 @@ final class TextGeneration implements AutoCloseable {
     return result;
   }
 
+  /** What speaks against a request, in one line; null if nothing does. */
+  String warning(GenerationRequest request) {
+    return generator.warning(request);
+  }
+
   /** Bytes that a full cache takes for the same tokens. */
   long fullCacheBytes(int[] prompt, int generated, CachePrecision precision) {
     GenerationRequest full =

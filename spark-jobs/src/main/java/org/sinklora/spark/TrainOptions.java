@@ -130,8 +130,21 @@ final class TrainOptions {
 
   @Option(
       names = "--gradient-checkpointing",
-      description = "Less memory for about a third more time.")
-  private boolean gradientCheckpointing;
+      paramLabel = "true|false|auto",
+      arity = "0..1",
+      fallbackValue = "true",
+      defaultValue = "auto",
+      description =
+          "Compute activations again: less memory for about a third more time. Default: auto, as"
+              + " far as a GPU's memory asks for it.")
+  private String gradientCheckpointing;
+
+  @Option(
+      names = "--memory-limit",
+      paramLabel = "GIB",
+      defaultValue = "0",
+      description = "GPU memory that a task may take, weights included. Default: all that is free.")
+  private double memoryLimit;
 
   @Option(
       names = "--seed",
@@ -179,7 +192,8 @@ final class TrainOptions {
             warmupSteps,
             weightDecay,
             maxGradNorm,
-            gradientCheckpointing),
+            gradientCheckpointing,
+            memoryLimit),
         seed);
   }
 }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.Serializable;
 import java.util.List;
 import org.sinklora.lora.AttentionPlan;
+import org.sinklora.lora.GradientCheckpointing;
 import org.sinklora.lora.LearningRateSchedule;
 import org.sinklora.lora.LoraConfig;
 import org.sinklora.lora.ModelConfig;
@@ -78,7 +79,8 @@ record TrainSettings(
       int warmupSteps,
       double weightDecay,
       double maxGradNorm,
-      boolean gradientCheckpointing)
+      String gradientCheckpointing,
+      double memoryLimit)
       implements Serializable {}
 
   LoraConfig loraConfig(ModelConfig config) {
@@ -102,7 +104,8 @@ record TrainSettings(
         .optWarmupSteps(optimizer.warmupSteps())
         .optWeightDecay(optimizer.weightDecay())
         .optMaxGradNorm(optimizer.maxGradNorm())
-        .optGradientCheckpointing(optimizer.gradientCheckpointing())
+        .optGradientCheckpointing(GradientCheckpointing.parse(optimizer.gradientCheckpointing()))
+        .optMemoryLimit(Math.round(optimizer.memoryLimit() * (1L << 30)))
         .optAttention(attention.plan())
         .optSeed(seed)
         .build();

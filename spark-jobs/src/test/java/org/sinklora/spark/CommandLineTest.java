@@ -21,7 +21,19 @@ class CommandLineTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"", "prepare", "train", "eval", "eval perplexity", "export", "doctor", "demo"})
+      strings = {
+        "",
+        "prepare",
+        "train",
+        "eval",
+        "eval perplexity",
+        "export",
+        "generate",
+        "bench decode",
+        "bench quality",
+        "doctor",
+        "demo"
+      })
   void everyCommandHasHelp(String command) {
     Cli cli = Cli.succeed((Object[]) (command + " --help").strip().split(" "));
     assertTrue(cli.out().startsWith("Usage: sinklora " + command), cli.out());

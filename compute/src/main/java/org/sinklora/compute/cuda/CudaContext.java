@@ -18,6 +18,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.bytedeco.cuda.cudart.CUctx_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.SizeTPointer;
+import org.sinklora.compute.AllocatedBytes;
 
 /**
  * One GPU's primary context, its single stream and its memory.
@@ -38,7 +39,7 @@ final class CudaContext {
   private final CUctx_st context = new CUctx_st();
   private final CUstream_st stream = new CUstream_st();
   private final Queue<CudaMemory.Block> forgotten = new ConcurrentLinkedQueue<>();
-  private long allocatedBytes;
+  private final AllocatedBytes allocated = new AllocatedBytes();
   private boolean capturing;
   private volatile boolean closed;
 
@@ -92,7 +93,7 @@ final class CudaContext {
                 error,
                 CudaOutOfMemoryException.size(memory[0]),
                 CudaOutOfMemoryException.size(memory[1]),
-                CudaOutOfMemoryException.size(allocatedBytes)));
+                CudaOutOfMemoryException.size(allocated.now())));
   }
 
   String label() {
@@ -150,11 +151,11 @@ final class CudaContext {
     }
     if (result == CUDA_ERROR_OUT_OF_MEMORY) {
       long[] memory = memory();
-      throw new CudaOutOfMemoryException(label(), bytes, memory[0], memory[1], allocatedBytes);
+      throw new CudaOutOfMemoryException(label(), bytes, memory[0], memory[1], allocated.now());
     }
     check(result, "cuMemAlloc");
     synchronized (this) {
-      allocatedBytes += bytes;
+      allocated.add(bytes);
     }
     return CudaMemory.allocated(this, address[0], bytes);
   }
@@ -201,11 +202,11 @@ final class CudaContext {
       check(cuStreamSynchronize(stream), "cuStreamSynchronize");
     }
     check(cuMemFree(memory.address()), "cuMemFree");
-    allocatedBytes -= memory.bytes();
+    allocated.add(-memory.bytes());
   }
 
-  synchronized long allocatedBytes() {
-    return allocatedBytes;
+  AllocatedBytes allocated() {
+    return allocated;
   }
 
   /** Ends the stream; tensors keep their memory. */

@@ -105,15 +105,32 @@ public final class CudaDevice implements Device {
             info.ordinal(), info.name(), precision == CudaPrecision.BFLOAT16 ? "bf16" : "float32");
   }
 
+  @Override
+  public int elementBytes() {
+    return precision.elementType().bytes();
+  }
+
   /** Free memory of the GPU in bytes, whoever uses the rest. */
+  @Override
   public long freeBytes() {
     context.enter();
     return context.memory()[0];
   }
 
   /** Memory in bytes that this device's tensors and work space take. */
+  @Override
   public long allocatedBytes() {
-    return context.allocatedBytes();
+    return context.allocated().now();
+  }
+
+  @Override
+  public long peakBytes() {
+    return context.allocated().peak();
+  }
+
+  @Override
+  public void resetPeakBytes() {
+    context.allocated().resetPeak();
   }
 
   @Override

@@ -11,6 +11,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.cuda.cudart.CUfunc_st;
 import org.bytedeco.cuda.cudart.CUmod_st;
 import org.bytedeco.javacpp.BytePointer;
@@ -20,6 +23,8 @@ import org.slf4j.LoggerFactory;
 /** The kernels of a device: compiled when first asked for, kept on disk, loaded once. */
 final class CudaKernels {
   private static final Logger LOG = LoggerFactory.getLogger(CudaKernels.class);
+
+  private static final Pattern FOLLOWS = Pattern.compile("(?m)^// follows: (\\S+)$");
 
   /** A source and what is defined in it. */
   private record Unit(Class<?> owner, String resource, List<String> defines) {
@@ -113,14 +118,34 @@ final class CudaKernels {
     return text.append("#line 1\n").append(source).toString();
   }
 
+  /** A source, behind those that it says it follows. */
   private static String read(Unit unit) {
-    try (InputStream in = unit.owner().getResourceAsStream(unit.resource())) {
+    return withPrefixes(read(unit.owner(), unit.resource()), name -> read(unit.owner(), name));
+  }
+
+  /**
+   * NVRTC has no include paths: a line {@code // follows: NAME} puts another source in front.
+   *
+   * @param others finds a source by name
+   */
+  static String withPrefixes(String source, UnaryOperator<String> others) {
+    StringBuilder all = new StringBuilder();
+    Matcher follows = FOLLOWS.matcher(source);
+    while (follows.find()) {
+      all.append(others.apply(follows.group(1))).append('\n');
+    }
+    return all.append(source).toString();
+  }
+
+  private static String read(Class<?> owner, String resource) {
+    try (InputStream in = owner.getResourceAsStream(resource)) {
       if (in == null) {
-        throw new IllegalArgumentException("There is no CUDA source " + unit.title());
+        throw new IllegalArgumentException(
+            "There is no CUDA source " + resource + " beside " + owner.getName());
       }
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
-      throw new UncheckedIOException("The CUDA source " + unit.title() + " can't be read", e);
+      throw new UncheckedIOException("The CUDA source " + resource + " can't be read", e);
     }
   }
 

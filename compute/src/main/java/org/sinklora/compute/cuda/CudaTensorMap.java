@@ -38,11 +38,10 @@ public final class CudaTensorMap {
     check(tensor, rows, columns, rowStride, boxRows, boxColumns);
     this.tensor = tensor;
     this.encoded = memory.getPointer((ALIGNMENT - memory.address() % ALIGNMENT) % ALIGNMENT);
-    try (RawPointer address = new RawPointer().at(tensor.address());
-        CUtensorMap map = new CUtensorMap(encoded)) {
+    try (RawPointer address = new RawPointer().at(tensor.address())) {
       context.check(
           cuTensorMapEncodeTiled(
-              map,
+              new CUtensorMap(encoded), // Closing it would end what it was cast from.
               CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
               2,
               address,
