@@ -144,8 +144,7 @@ final class CudaWeights implements AutoCloseable {
   }
 
   /** Where the base lies it stays; an adapter may be closed, so that what is its own is copied. */
-  private CudaTensor as(
-      ElementType type, CudaTensor source, boolean keep, List<CudaTensor> own) {
+  private CudaTensor as(ElementType type, CudaTensor source, boolean keep, List<CudaTensor> own) {
     if (keep && source.type() == type) {
       return source;
     }

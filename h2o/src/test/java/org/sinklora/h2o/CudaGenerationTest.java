@@ -90,8 +90,7 @@ class CudaGenerationTest {
     KvCachePolicy ample = KvCachePolicy.h2o(1_200, 1_200);
     try (CudaDevice device = CudaDevice.open(0, precision);
         CausalLm model = CausalLm.load(grouped().base(), device);
-        EngineDecoding decoding =
-            new EngineDecoding(model, weights, AdapterWeights.UNMERGED)) {
+        EngineDecoding decoding = new EngineDecoding(model, weights, AdapterWeights.UNMERGED)) {
       CachedSequence together = decoding.read(ample, tokens, 1);
       float[] expected = decoding.logits(0);
       CachedSequence steps = decoding.read(ample, Arrays.copyOf(tokens, 1), tokens.length);
@@ -200,9 +199,7 @@ class CudaGenerationTest {
         assertTrue(int8.error().contains("int8"), int8.error());
         GenerationResult tooLarge =
             generator.generate(
-                request(1, 5)
-                    .optPolicy(KvCachePolicy.h2o(1_000_000_000, 1_000_000_000))
-                    .build());
+                request(1, 5).optPolicy(KvCachePolicy.h2o(1_000_000_000, 1_000_000_000)).build());
         assertEquals(FinishReason.FAILED, tooLarge.finish());
         assertTrue(tooLarge.error().contains("bytes"), tooLarge.error());
       }
