@@ -5,8 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
-import org.sinklora.compute.CpuDevice;
+import org.sinklora.compute.Device;
 import org.sinklora.h2o.CachePrecision;
 import org.sinklora.h2o.DecodeBench;
 import org.sinklora.h2o.KvCachePolicy;
@@ -89,17 +88,20 @@ final class BenchDecode implements Callable<Integer> {
   @Option(names = "--threads", defaultValue = "0", description = "Default: all cores.")
   private int threads;
 
+  @Mixin private DeviceOptions deviceOptions;
+
   @Mixin private CommonOptions common;
 
   BenchDecode() {}
 
   @Override
   public Integer call() throws Exception {
-    Configuration hadoop = new Configuration();
-    ModelSource source = ModelSource.of(model.location(), hadoop);
+    Storage storage = Storage.here();
+    ModelSource source = ModelSource.of(model.location(), storage);
     int workers = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-    try (CpuDevice device = new CpuDevice(workers);
-        CausalLm loaded = CausalLm.load(source.folder(hadoop), source.config(), device)) {
+    DeviceChoice choice = deviceOptions.resolve();
+    try (Device device = choice.open(workers);
+        CausalLm loaded = CausalLm.load(source.folder(storage), source.config(), device)) {
       common.writeJson(
           streamTime > 0 ? measureStream(loaded, workers) : measureDecoding(loaded, workers));
     }
