@@ -5,8 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
-import org.sinklora.compute.CpuDevice;
+import org.sinklora.compute.Device;
 import org.sinklora.h2o.CachePrecision;
 import org.sinklora.h2o.CudaDecodeBench;
 import org.sinklora.h2o.DecodeBench;
@@ -54,8 +53,8 @@ final class BenchDecode implements Callable<Integer> {
       paramLabel = "TOKENS",
       defaultValue = "2000",
       description =
-          "Lengths of the prompt; on a GPU of the context that caches are filled with. Default:"
-              + " ${DEFAULT-VALUE}.")
+          "Lengths of the prompt; on a GPU caches are filled with random keys and values of that"
+              + " many positions instead. Default: ${DEFAULT-VALUE}.")
   private List<Integer> lengths;
 
   @Option(
@@ -65,19 +64,12 @@ final class BenchDecode implements Callable<Integer> {
   private Integer tokens;
 
   @Option(
-      names = "--device",
-      defaultValue = "cpu",
-      description =
-          "${COMPLETION-CANDIDATES}. On a GPU caches are filled with random keys and values instead"
-              + " of a prompt. Default: ${DEFAULT-VALUE}.")
-  private BenchDevice device;
-
-  @Option(
       names = "--random-weights",
       paramLabel = "SHAPE",
       description =
-          "On a GPU: random weights of a known shape instead of a model: ${COMPLETION-CANDIDATES}.")
-  private NamedShape randomWeights;
+          "On a GPU: random weights of a known shape instead of a model: bundled, llama2-7b,"
+              + " llama2-13b or llama3-8b.")
+  private String randomWeights;
 
   @Option(
       names = "--stream-time",
@@ -110,33 +102,34 @@ final class BenchDecode implements Callable<Integer> {
   @Option(names = "--threads", defaultValue = "0", description = "Default: all cores.")
   private int threads;
 
+  @Mixin private DeviceOptions deviceOptions;
+
   @Mixin private CommonOptions common;
 
   BenchDecode() {}
 
-  /** Where decoding is measured. */
-  enum BenchDevice {
-    CPU,
-    CUDA
-  }
-
   @Override
   public Integer call() throws Exception {
-    if (device == BenchDevice.CUDA) {
-      common.writeJson(measureGpu());
+    DeviceChoice choice = deviceOptions.resolve();
+    if (choice.isGpu()) {
+      if (streamTime > 0) {
+        throw new UserException("--stream-time is measured on the CPU: add --device cpu");
+      }
+      common.writeJson(measureGpu(choice));
       return 0;
     }
     if (randomWeights != null) {
-      throw new CommandLine.ParameterException(
-          spec.commandLine(), "--random-weights are made on a GPU: add --device cuda");
+      throw new UserException(
+          "--random-weights are made on a GPU, and the device is the CPU (%s)"
+              .formatted(choice.reason()));
     }
     weights = weights == null ? WeightPrecision.FLOAT32 : weights;
     cachePrecision = cachePrecision == null ? CachePrecision.FLOAT32 : cachePrecision;
-    Configuration hadoop = new Configuration();
-    ModelSource source = ModelSource.of(model.location(), hadoop);
+    Storage storage = Storage.here();
+    ModelSource source = ModelSource.of(model.location(), storage);
     int workers = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-    try (CpuDevice device = new CpuDevice(workers);
-        CausalLm loaded = CausalLm.load(source.folder(hadoop), source.config(), device)) {
+    try (Device device = choice.open(workers);
+        CausalLm loaded = CausalLm.load(source.folder(storage), source.config(), device)) {
       common.writeJson(
           streamTime > 0 ? measureStream(loaded, workers) : measureDecoding(loaded, workers));
     }
@@ -152,8 +145,9 @@ final class BenchDecode implements Callable<Integer> {
     return JSON.createObjectNode().set("decode", JSON.valueToTree(rows));
   }
 
-  private ObjectNode measureGpu() throws Exception {
-    GpuDecoding gpu = new GpuDecoding(weights, cachePrecision, tokens == null ? 50 : tokens);
+  private ObjectNode measureGpu(DeviceChoice choice) throws Exception {
+    GpuDecoding gpu =
+        new GpuDecoding(choice, weights, cachePrecision, tokens == null ? 50 : tokens);
     List<KvCachePolicy> wanted = policies("full", "h2o:heavy=0.1,recent=0.1");
     List<CudaDecodeBench.Row> rows =
         randomWeights != null
