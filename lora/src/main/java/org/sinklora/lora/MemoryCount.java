@@ -152,11 +152,16 @@ final class MemoryCount {
     return (int) Math.min(tokens, Math.max(32, logitsElements / vocabulary));
   }
 
-  /** Attention kernels accumulate a gradient in float32 and keep a row statistic. */
+  /**
+   * The attention's backward sums the gradient of the queries in float32 and keeps two numbers a
+   * row; where query heads share keys, theirs are summed from one gradient a query head.
+   */
   private long kernels() {
-    long queries = (long) request.config().numAttentionHeads() * request.config().headDim();
-    long attention =
-        request.tokens() * (queries + request.config().numAttentionHeads()) * Float.BYTES;
-    return MemoryPlan.kernelBytes() + attention;
+    ModelConfig config = request.config();
+    long heads = config.numAttentionHeads();
+    long queries = heads * config.headDim();
+    boolean direct = config.numKeyValueHeads() == heads && request.elementBytes() < Float.BYTES;
+    long elements = queries + 2 * heads + (direct ? 0 : 2 * queries);
+    return MemoryPlan.kernelBytes() + request.tokens() * elements * Float.BYTES;
   }
 }
