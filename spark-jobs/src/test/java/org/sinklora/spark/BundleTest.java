@@ -131,13 +131,13 @@ class BundleTest {
     Run run = run("sinklora", (Object[]) command.split(" "));
     assertEquals(1, run.code(), run.all());
     assertEquals(1, run.said().size(), run.all());
+    assertTrue(run.all().contains("needs Spark"), run.all());
   }
 
   @Test
   void tokenFilesAreMadeWithoutSpark() throws IOException, InterruptedException {
     Files.writeString(folder.resolve("a.txt"), "public final class Counter {}\n".repeat(100));
-    Run run =
-        run("sinklora", "prepare", "--input", "a.txt", "--token-files", "--output", "tokens");
+    Run run = run("sinklora", "prepare", "--input", "a.txt", "--token-files", "--output", "tokens");
     assertEquals(0, run.code(), run.all());
     JsonNode info = JSON.readTree(folder.resolve("tokens/sinklora_dataset.json").toFile());
     long tokens = info.at("/train/tokens").asLong() + info.at("/heldOut/tokens").asLong();

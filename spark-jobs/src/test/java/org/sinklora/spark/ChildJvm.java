@@ -25,7 +25,8 @@ final class ChildJvm {
       throws IOException {
     String classPath =
         Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
-            .filter(path -> !path.matches(".*[/\\\\]org[/\\\\]apache[/\\\\](spark|hadoop)[/\\\\].*"))
+            .filter(
+                path -> !path.matches(".*[/\\\\]org[/\\\\]apache[/\\\\](spark|hadoop)[/\\\\].*"))
             .collect(Collectors.joining(File.pathSeparator));
     return command(classPath, memory, main, arguments);
   }

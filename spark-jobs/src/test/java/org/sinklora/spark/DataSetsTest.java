@@ -78,8 +78,7 @@ class DataSetsTest {
     double first = loss("text", plain);
     assertEquals(first, loss("lines", lines));
     Path tokens = folder.resolve("tokens");
-    Cli.succeed(
-        "prepare", "--input", plain, "--held-out", 0, "--token-files", "--output", tokens);
+    Cli.succeed("prepare", "--input", plain, "--held-out", 0, "--token-files", "--output", tokens);
     assertEquals(first, loss("tokens", tokens));
     assertEquals(first, loss("file", tokens.resolve("train.bin")));
     assertEquals(first, loss("folder", Files.createDirectories(copy(plain))));
@@ -95,7 +94,15 @@ class DataSetsTest {
     Path json = folder.resolve(name + ".json");
     Object[] command =
         SampleData.train(
-            folder.resolve(name), "--master", "none", "--data", data, "--steps", 1, "--json", json);
+            folder.resolve("run-" + name),
+            "--master",
+            "none",
+            "--data",
+            data,
+            "--steps",
+            1,
+            "--json",
+            json);
     Cli.succeed(command);
     return JSON.readTree(json.toFile()).at("/losses/0").asDouble();
   }

@@ -46,8 +46,7 @@ class TrainingEquivalenceTest {
   void oneDeviceDoesTheStepsOfSparkWithAndWithoutIt() throws IOException, InterruptedException {
     List<Double> spark = losses("spark", "--master", "local[2]");
     List<Double> parquet = losses("parquet", "--master", "none");
-    List<Double> tokens =
-        losses("tokens", "--master", "none", "--data", SampleData.tokenFiles());
+    List<Double> tokens = losses("tokens", "--master", "none", "--data", SampleData.tokenFiles());
     List<Double> together = losses("together", "--master", "none", "--sequences-per-pass", 3);
     List<Double> sparkOnTokens =
         losses("spark-on-tokens", "--master", "local[2]", "--data", SampleData.tokenFiles());
@@ -57,9 +56,7 @@ class TrainingEquivalenceTest {
         ChildJvm.start(
             log,
             ChildJvm.commandWithoutSpark(
-                "2g",
-                SinkLora.class,
-                SampleData.train(output, "--data", SampleData.tokenFiles())));
+                "2g", SinkLora.class, SampleData.train(output, "--data", SampleData.tokenFiles())));
     assertEquals(0, process.waitFor(), () -> read(log));
     List<Double> withoutSpark = metrics(output);
 
