@@ -14,7 +14,7 @@ public final class NativeSupport {
     return Pointer.physicalBytes();
   }
 
-  /** Most memory that arrays outside the Java heap may take, in bytes. */
+  /** Most memory that arrays outside the Java heap may take, in bytes; 0 for no limit. */
   public static long largestArrayBytes() {
     return Pointer.maxBytes();
   }

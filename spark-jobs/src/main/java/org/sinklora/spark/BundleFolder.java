@@ -70,15 +70,16 @@ final class BundleFolder {
     List<BundleLibrary> missing = new ArrayList<>(BundleLibrary.of(platform()));
     List<BundleLibrary> libraries = List.copyOf(missing);
     for (Path path : classPath) {
-      if (Files.isDirectory(path)) {
-        if (Files.exists(path.resolve("org/sinklora"))) {
-          JarCopy.ofFolder(path, lib.resolve("sinklora-" + module(path) + ".jar"));
-        }
-        continue;
-      }
+      // A build from the sources has class folders where an installed one has jars.
+      boolean classes = path.endsWith("target/classes");
+      String jar = classes ? "sinklora-" + module(path) + "-classes.jar" : name(path);
       for (BundleLibrary library : libraries) {
-        if (library.matches(name(path))) {
-          JarCopy.ofJar(path, library.keeps(), lib.resolve(name(path)));
+        if (library.matches(jar)) {
+          if (classes) {
+            JarCopy.ofFolder(path, lib.resolve(jar));
+          } else {
+            JarCopy.ofJar(path, library.keeps(), lib.resolve(jar));
+          }
           missing.remove(library);
           break;
         }

@@ -71,6 +71,7 @@ public final class Demo implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    ClassPath.requireSpark("The demo");
     DemoPlan plan =
         new DemoPlan(
             attention,
@@ -79,7 +80,6 @@ public final class Demo implements Callable<Integer> {
             steps,
             context,
             documents);
-    ClassPath.requireSpark("The demo");
     ObjectNode result = DemoRun.run(common.master(), plan, spec.commandLine().getErr());
     common.writeJson(result);
     Storage.here().writeText(Storage.child(plan.output(), "demo.json"), result.toPrettyString());

@@ -86,13 +86,17 @@ record Finding(String subject, String found, String use, boolean sound, boolean 
                 instanceof com.sun.management.OperatingSystemMXBean system
             ? system.getTotalMemorySize()
             : 0;
+    long arrays = NativeSupport.largestArrayBytes();
     boolean enough = heap >= 1L << 30;
     return new Finding(
         "memory",
-        "machine %,d MiB, Java heap up to %,d MiB, arrays outside it up to %,d MiB"
-            .formatted(machine >> 20, heap >> 20, NativeSupport.largestArrayBytes() >> 20),
+        "machine %,d MiB, Java heap up to %,d MiB, arrays outside it %s"
+            .formatted(
+                machine >> 20,
+                heap >> 20,
+                arrays == 0 ? "without limit" : "up to %,d MiB".formatted(arrays >> 20)),
         enough
-            ? "weights and activations lie outside the heap; -Xmx sets both limits"
+            ? "on the CPU weights and activations lie outside the heap; -Xmx sets both limits"
             : "give Java 1 GiB or more with -Xmx",
         enough,
         false);
@@ -101,7 +105,11 @@ record Finding(String subject, String found, String use, boolean sound, boolean 
   private static Finding cores() {
     int cores = Runtime.getRuntime().availableProcessors();
     return new Finding(
-        "cores", cores + " cores", "local[*] runs tasks on all of them", true, false);
+        "cores",
+        cores + " cores",
+        "the CPU's work and Spark's local[*] take all of them",
+        true,
+        false);
   }
 
   private static Finding vectors() {

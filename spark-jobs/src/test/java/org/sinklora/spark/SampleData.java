@@ -12,27 +12,42 @@ import java.util.Map;
 final class SampleData {
   static final Path SOURCES = Path.of("src", "main", "java");
   private static Path prepared;
+  private static Path tokens;
 
   private SampleData() {}
 
-  /** The data set, prepared once in a test run. */
+  /** The data set in Parquet, prepared once in a test run. */
   static synchronized Path folder() throws IOException {
     if (prepared == null) {
-      Path folder =
-          Files.createTempDirectory(Path.of("target"), "sample-").resolve("data").toAbsolutePath();
-      Cli.succeed(
-          "prepare",
-          "--input",
-          SOURCES,
-          "--extensions",
-          ".java",
-          "--held-out",
-          "0.3",
-          "--output",
-          folder);
-      prepared = folder;
+      prepared = prepare();
     }
     return prepared;
+  }
+
+  /** The same documents as token files. */
+  static synchronized Path tokenFiles() throws IOException {
+    if (tokens == null) {
+      tokens = prepare("--token-files");
+    }
+    return tokens;
+  }
+
+  private static Path prepare(Object... flags) throws IOException {
+    Path folder =
+        Files.createTempDirectory(Path.of("target"), "sample-").resolve("data").toAbsolutePath();
+    Object[] command = {
+      "prepare",
+      "--input",
+      SOURCES,
+      "--extensions",
+      ".java",
+      "--held-out",
+      "0.3",
+      "--output",
+      folder
+    };
+    Cli.succeed(with(command, flags));
+    return folder;
   }
 
   /**

@@ -3,6 +3,7 @@ package org.sinklora.spark;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -41,9 +42,51 @@ class TrainingEquivalenceTest {
     assertTrue(single.get(3) < single.get(0), "learns: " + single);
   }
 
+  @Test
+  void oneDeviceDoesTheStepsOfSparkWithAndWithoutIt() throws IOException, InterruptedException {
+    List<Double> spark = losses("spark", "--master", "local[2]");
+    List<Double> parquet = losses("parquet", "--master", "none");
+    List<Double> tokens = losses("tokens", "--master", "none", "--data", SampleData.tokenFiles());
+    List<Double> together = losses("together", "--master", "none", "--sequences-per-pass", 3);
+    List<Double> sparkOnTokens =
+        losses("spark-on-tokens", "--master", "local[2]", "--data", SampleData.tokenFiles());
+    Path output = folder.resolve("without-spark");
+    Path log = folder.resolve("without-spark.log");
+    Process process =
+        ChildJvm.start(
+            log,
+            ChildJvm.commandWithoutSpark(
+                "2g", SinkLora.class, SampleData.train(output, "--data", SampleData.tokenFiles())));
+    assertEquals(0, process.waitFor(), () -> read(log));
+    List<Double> withoutSpark = metrics(output);
+
+    assertEquals(4, spark.size());
+    assertEquals(parquet, tokens, "the same documents in the same order");
+    assertEquals(tokens, withoutSpark, "the same arithmetic");
+    for (int step = 0; step < spark.size(); step++) {
+      assertEquals(spark.get(step), parquet.get(step), BOUND, "one device, step " + (step + 1));
+      assertEquals(spark.get(step), together.get(step), BOUND, "three together, " + (step + 1));
+      assertEquals(spark.get(step), sparkOnTokens.get(step), BOUND, "token files, " + (step + 1));
+    }
+    JsonNode saved = JSON.readTree(output.resolve("adapter/sinklora_config.json").toFile());
+    assertEquals(256, saved.at("/training/context").asInt());
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return e.toString();
+    }
+  }
+
   private List<Double> losses(String name, Object... where) throws IOException {
     Path output = folder.resolve(name);
     Cli.succeed(SampleData.train(output, where));
+    return metrics(output);
+  }
+
+  private static List<Double> metrics(Path output) throws IOException {
     List<Double> losses = new ArrayList<>();
     for (String line : Files.readAllLines(output.resolve("metrics.jsonl"))) {
       losses.add(JSON.readTree(line).path("loss").asDouble());

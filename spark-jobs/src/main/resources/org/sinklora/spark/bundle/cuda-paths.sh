@@ -32,7 +32,10 @@ if [[ -z ${SINKLORA_CACHE:-} ]]; then
   SINKLORA_CACHE=${XDG_CACHE_HOME:-${HOME:-$root}/.cache}/sinklora
 fi
 
+# Pinned memory for the GPU counts as memory of the process, which JavaCPP would limit.
 java_options=(
+  -Dorg.bytedeco.javacpp.maxBytes=0
+  -Dorg.bytedeco.javacpp.maxPhysicalBytes=0
   --add-modules=jdk.incubator.vector
   -Dai.djl.offline=true
   -DOPT_OUT_TRACKING=true

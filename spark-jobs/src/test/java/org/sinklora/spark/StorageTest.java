@@ -1,0 +1,134 @@
+package org.sinklora.spark;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every storage does the same to local files. */
+class StorageTest {
+  @TempDir private Path folder;
+
+  static Stream<Storage> storages() {
+    return Stream.of(new LocalStorage(), HadoopStorage.create());
+  }
+
+  private String path(String name) {
+    return Storage.child(folder.toString(), name);
+  }
+
+  @ParameterizedTest
+  @MethodSource("storages")
+  void filesAppearCompleteAndReplaceOthers(Storage storage) throws IOException {
+    String file = path("new/folder/a.txt");
+    storage.writeText(file, "one\n");
+    storage.writeText(file, "zwei\n");
+    assertEquals("zwei\n", storage.readText(file));
+    assertEquals(List.of("a.txt"), names(storage.list(path("new/folder"))));
+    assertTrue(storage.exists(file));
+    assertFalse(storage.exists(path("b.txt")));
+    assertTrue(storage.isFolder(path("new")));
+    assertFalse(storage.isFolder(file));
+    assertFalse(storage.isFolder(path("none")));
+    storage.delete(path("new"));
+    storage.delete(path("new"));
+    assertFalse(storage.exists(path("new")));
+  }
+
+  @ParameterizedTest
+  @MethodSource("storages")
+  void whatWasFlushedIsThereForOthers(Storage storage) throws IOException {
+    try (OutputStream out = storage.create(path("log/metrics.jsonl"))) {
+      out.write("first\n".getBytes(StandardCharsets.UTF_8));
+      out.flush();
+      assertEquals("first\n", Files.readString(folder.resolve("log/metrics.jsonl")));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("storages")
+  void foldersAreReplacedWhole(Storage storage) throws IOException {
+    Path local = Files.createDirectories(folder.resolve("local"));
+    Files.writeString(local.resolve("one"), "1");
+    storage.upload(local, path("target"));
+    Files.delete(local.resolve("one"));
+    Files.writeString(local.resolve("two"), "2");
+    storage.upload(local, path("target"));
+    assertEquals(List.of("two"), names(storage.list(path("target"))));
+    assertEquals(List.of("local", "target"), names(storage.list(folder.toString())));
+    assertEquals(
+        List.of("local", "target"),
+        storage.folders(folder.toString()).stream().map(Storage::name).toList());
+    assertEquals(List.of(), storage.folders(path("none")));
+    assertEquals(folder.resolve("target"), storage.local(path("target")));
+    assertThrows(FileNotFoundException.class, () -> storage.local(path("none")));
+  }
+
+  @ParameterizedTest
+  @MethodSource("storages")
+  void hiddenFilesAreLeftOut(Storage storage) throws IOException {
+    for (String name : List.of("b/c.txt", "a.txt", "_SUCCESS", ".hidden")) {
+      storage.writeText(path(name), name);
+    }
+    List<StoredFile> files = storage.files(folder.toString());
+    assertEquals(List.of("a.txt", "c.txt"), names(files));
+    assertEquals(5, files.get(0).bytes());
+    assertEquals(folder.resolve("a.txt").toString(), storage.absolute(files.get(0).path()));
+    assertEquals(List.of("a.txt"), names(storage.files(path("a.txt"))));
+  }
+
+  @ParameterizedTest
+  @MethodSource("storages")
+  void outputsAreGuarded(Storage storage) throws IOException {
+    storage.checkOutput(path("none"), false, "mark");
+    storage.writeText(path("out/file"), "");
+    refuses("--overwrite", () -> storage.checkOutput(path("out"), false, "mark"));
+    refuses("no mark", () -> storage.checkOutput(path("out"), true, "mark"));
+    storage.checkOutput(path("out"), true, "file");
+    storage.checkRoom(path("not/yet/there"), 1);
+    refuses("room for", () -> storage.checkRoom(path("not/yet/there"), Long.MAX_VALUE));
+  }
+
+  private static void refuses(String said, Executable check) {
+    UserException refused = assertThrows(UserException.class, check);
+    assertTrue(refused.getMessage().contains(said), refused.getMessage());
+  }
+
+  @Test
+  void pathsAreTakenApart() {
+    assertEquals("a/b", Storage.child("a", "b"));
+    assertEquals("hdfs://x/b", Storage.child("hdfs://x/", "b"));
+    assertEquals("c", Storage.name("a/b/c/"));
+    assertEquals("c", Storage.name("c"));
+    assertTrue(Storage.sibling("a/b/", "tmp").matches("a/\\._b\\.[0-9a-f-]+\\.tmp"));
+    assertTrue(Storage.sibling("b", "tmp").startsWith("._b."));
+  }
+
+  @Test
+  void withoutHadoopOtherFileSystemsAreRefused() throws IOException {
+    LocalStorage storage = new LocalStorage();
+    refuses("needs Hadoop", () -> storage.exists("hdfs://host/data"));
+    refuses("needs Hadoop", () -> storage.exists("s3a://bucket/data"));
+    storage.writeText(path("a"), "a");
+    assertTrue(storage.exists("file:" + folder.resolve("a")));
+    assertTrue(storage.exists("file://" + folder.resolve("a")));
+  }
+
+  private static List<String> names(List<StoredFile> files) {
+    return files.stream().map(StoredFile::name).toList();
+  }
+}
