@@ -1,7 +1,8 @@
 package org.sinklora.compute;
 
 /**
- * Dense, row-major float32 numbers in the memory of one {@link Device}.
+ * Dense, row-major numbers in the memory of one {@link Device}: float32, or what the device keeps
+ * weights and activations in.
  *
  * <p>A tensor either owns its memory or is a view into another one's; closing the owner ends its
  * views. Shapes are lists of positive extents, the last one contiguous.

@@ -20,6 +20,11 @@ public final class TokenDocuments {
     this.documents = documents;
   }
 
+  /** Documents that were encoded before, by {@link #encode(Tokenizer, String)}. */
+  public static TokenDocuments of(List<int[]> documents) {
+    return new TokenDocuments(List.copyOf(documents));
+  }
+
   /** Encodes every document, in their order. */
   public static TokenDocuments encode(Tokenizer tokenizer, List<Document> documents) {
     List<int[]> encoded = new ArrayList<>(documents.size());

@@ -27,7 +27,7 @@ final class CudaModel implements ServedModel {
   private CudaModel(Reader reader) {
     ModulePaths paths = ModulePaths.of(reader.config);
     this.config = reader.config;
-    this.embedding = CudaTensor.of(reader.tensors.apply(paths.embedding() + ".weight"));
+    this.embedding = reader.embedding(paths.embedding());
     this.layers = paths.layers().stream().map(reader::layer).toList();
     this.finalNorm = reader.norm(paths.finalNorm());
     this.head = reader.linear(paths.head(), reader.head);
@@ -165,6 +165,10 @@ final class CudaModel implements ServedModel {
               ? llama.rmsNormEps()
               : ((GptNeoXConfig) config).layerNormEps();
       return new CudaNorm(vector(path + ".weight"), vector(path + ".bias"), (float) epsilon);
+    }
+
+    CudaTensor embedding(String path) {
+      return weights.embedding(tensors.apply(path + ".weight"), isBase, own);
     }
 
     private CudaTensor vector(String name) {

@@ -19,7 +19,6 @@ final class CudaPrompt implements AutoCloseable {
   private static final int CHUNK = 2048;
 
   private static final String SOURCE = "prompt_attention.cu";
-  private static final int TILE = 32;
   private static final int BLOCK = 256;
   private static final int STORE_THREADS = 64;
 
@@ -237,20 +236,39 @@ final class CudaPrompt implements AutoCloseable {
     return activations("queries", (long) count * shape.attendedSize());
   }
 
-  private int sharedBytes() {
-    return 2 * TILE * (shape.dim() + 4) * Float.BYTES;
+  /**
+   * How attention is launched.
+   *
+   * @param suffix of the kernels' names
+   * @param tile queries or keys of a block
+   * @param threads of a block
+   * @param sharedBytes of a block
+   */
+  private record Tiling(String suffix, int tile, int threads, int sharedBytes) {
+    int blocks(int rows) {
+      return (rows + tile - 1) / tile;
+    }
+  }
+
+  private Tiling tiling() {
+    // Rows in shared memory are filled up so that they begin in different banks.
+    if (kernels.type() == ElementType.BFLOAT16 && shape.dim() % 16 == 0) {
+      return new Tiling("tensor", 64, 128, 3 * 64 * (shape.dim() + 8) * Short.BYTES);
+    }
+    return new Tiling(kernels.typeName(), 32, BLOCK, 2 * 32 * (shape.dim() + 4) * Float.BYTES);
   }
 
   private CudaTensor attend(int from, int count) {
     CudaTensor attended = activations("attended", (long) count * shape.attendedSize());
     CudaTensor logSumExp = floats("log_sum_exp", (long) count * shape.heads());
-    typed("prompt_attend")
+    Tiling tiling = tiling();
+    kernel("prompt_attend_" + tiling.suffix())
         .launch(
-            (count + TILE - 1) / TILE,
+            tiling.blocks(count),
             shape.heads(),
             1,
-            BLOCK,
-            sharedBytes(),
+            tiling.threads(),
+            tiling.sharedBytes(),
             queries(count),
             ofLayer("keys"),
             ofLayer("values"),
@@ -260,13 +278,13 @@ final class CudaPrompt implements AutoCloseable {
             attended,
             logSumExp);
     if (firstScoring < from + count) {
-      typed("prompt_scores")
+      kernel("prompt_scores_" + tiling.suffix())
           .launch(
-              (from + count + TILE - 1) / TILE,
+              tiling.blocks(from + count),
               shape.kvHeads(),
               1,
-              BLOCK,
-              sharedBytes(),
+              tiling.threads(),
+              tiling.sharedBytes(),
               queries(count),
               ofLayer("keys"),
               from,

@@ -27,6 +27,7 @@ final class CudaWeights implements AutoCloseable {
   private final WeightPrecision precision;
   private final Map<Tensor, CudaMatrix> matrices = new IdentityHashMap<>();
   private final Map<Tensor, CudaTensor> vectors = new IdentityHashMap<>();
+  private final Map<Tensor, CudaTensor> embeddings = new IdentityHashMap<>();
   private final List<CudaTensor> shared = new ArrayList<>();
 
   /**
@@ -70,7 +71,7 @@ final class CudaWeights implements AutoCloseable {
     if (known != null) {
       return known;
     }
-    CudaMatrix matrix = stored(rounded(CudaTensor.of(weight), own), own);
+    CudaMatrix matrix = stored(rounded(CudaTensor.of(weight), keep, own), own);
     if (keep) {
       matrices.put(weight, matrix);
     }
@@ -106,16 +107,25 @@ final class CudaWeights implements AutoCloseable {
     if (known != null) {
       return known;
     }
-    CudaTensor source = CudaTensor.of(tensor);
-    CudaTensor vector = source;
-    if (source.type() != ElementType.FLOAT32) {
-      vector = track(device.allocate(source.shape()), own);
-      device.copy(source, vector);
-    }
+    CudaTensor vector = as(ElementType.FLOAT32, CudaTensor.of(tensor), keep, own);
     if (keep) {
       vectors.put(tensor, vector);
     }
     return vector;
+  }
+
+  /** The embedding, float32 or bfloat16: a step reads a row of it. */
+  CudaTensor embedding(Tensor tensor, boolean keep, List<CudaTensor> own) {
+    CudaTensor known = embeddings.get(tensor);
+    if (known != null) {
+      return known;
+    }
+    CudaTensor source = CudaTensor.of(tensor);
+    CudaTensor embedding = as(source.type(), source, keep, own);
+    if (keep) {
+      embeddings.put(tensor, embedding);
+    }
+    return embedding;
   }
 
   /** Copies of an adapter's matrices: the adapter may be closed afterwards. */
@@ -129,13 +139,17 @@ final class CudaWeights implements AutoCloseable {
   }
 
   /** The weight in the type that the device multiplies in. */
-  private CudaTensor rounded(CudaTensor weight, List<CudaTensor> own) {
-    ElementType wanted = device.precision().elementType();
-    if (weight.type() == wanted) {
-      return weight;
+  private CudaTensor rounded(CudaTensor weight, boolean keep, List<CudaTensor> own) {
+    return as(device.precision().elementType(), weight, keep, own);
+  }
+
+  /** Where the base lies it stays; an adapter may be closed, so that what is its own is copied. */
+  private CudaTensor as(ElementType type, CudaTensor source, boolean keep, List<CudaTensor> own) {
+    if (keep && source.type() == type) {
+      return source;
     }
-    CudaTensor copy = track(device.allocate(wanted, weight.shape()), own);
-    device.copy(weight, copy);
+    CudaTensor copy = track(device.allocate(type, source.shape()), own);
+    device.copy(source, copy);
     return copy;
   }
 
@@ -216,5 +230,6 @@ final class CudaWeights implements AutoCloseable {
     shared.clear();
     matrices.clear();
     vectors.clear();
+    embeddings.clear();
   }
 }

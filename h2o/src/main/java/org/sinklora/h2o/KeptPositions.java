@@ -26,21 +26,27 @@ final class KeptPositions {
     if (count >= end) {
       return range(0, end);
     }
-    Integer[] order = new Integer[end];
-    for (int i = 0; i < end; i++) {
-      order[i] = i;
+    if (count == 0) {
+      return new int[0];
     }
-    Arrays.sort(
-        order,
-        (a, b) -> {
-          int byScore = Double.compare(scores[b], scores[a]);
-          return byScore != 0 ? byScore : b - a;
-        });
+    double[] sorted = Arrays.copyOf(scores, end);
+    Arrays.sort(sorted);
+    double least = sorted[end - count];
+    int equal = 0;
+    for (int i = end - count; i < end && Double.compare(sorted[i], least) == 0; i++) {
+      equal++;
+    }
     int[] kept = new int[count];
-    for (int i = 0; i < count; i++) {
-      kept[i] = order[i];
+    int at = count;
+    // From the latest on, so that of those equal to the least the later ones are taken.
+    for (int i = end - 1; i >= 0; i--) {
+      int order = Double.compare(scores[i], least);
+      if (order > 0 || (order == 0 && equal > 0)) {
+        equal -= order == 0 ? 1 : 0;
+        at--;
+        kept[at] = i;
+      }
     }
-    Arrays.sort(kept);
     return kept;
   }
 }

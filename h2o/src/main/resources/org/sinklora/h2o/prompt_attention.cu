@@ -11,7 +11,9 @@
 // Keys and values of the layer are [kv head, tokens, DIM]. Scores are in base 2. Sums have a fixed order.
 //
 // History
-// 1. float32 arithmetic on tiles of 32 by 32 in shared memory.
+// 1. float32 arithmetic on tiles of 32 by 32 in shared memory. Kept for float32, and for heads that do not
+//    divide by 16.
+// 2. Tensor cores, tiles of 64 by 64 by cp.async: keys of the next tile come while values are summed.
 
 #ifndef DIM
 #define DIM 128
@@ -320,6 +322,334 @@ __device__ __forceinline__ void prompt_scores(
     scores[(long long)kvHead * tokens + base + threadIdx.x] += all;
   }
 }
+
+#if DIM % 16 == 0
+// The same two for bfloat16 on tensor cores: a warp has 16 rows, a block 64, against tiles of 64.
+
+#define WIDE 64
+#define WIDE_THREADS 128
+#define WIDE_ROW (DIM + 8)  // rows in shared memory: ldmatrix meets all banks
+#define STEPS (DIM / 16)
+
+__device__ __forceinline__ unsigned pack(float low, float high) {
+  unsigned word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+
+__device__ __forceinline__ unsigned shared_address(const void* at) {
+  unsigned address;
+  asm("{ .reg .u64 wide; cvta.to.shared.u64 wide, %1; cvt.u32.u64 %0, wide; }"
+      : "=r"(address)
+      : "l"(at));
+  return address;
+}
+
+// Rows [first, first + 64) of `from` on their way to shared memory; rows from `end` on become 0.
+__device__ __forceinline__ void fetch(
+    const bf16* from, long long rowStride, int first, int end, bf16* tile) {
+  for (int i = threadIdx.x; i < WIDE * (DIM / 8); i += WIDE_THREADS) {
+    int row = i / (DIM / 8);
+    int c = i % (DIM / 8) * 8;
+    bool there = first + row < end;
+    const bf16* source = from + (there ? first + row : 0) * rowStride + c;
+    int bytes = there ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+                 :
+                 : "r"(shared_address(tile + row * WIDE_ROW + c)), "l"(source), "r"(bytes)
+                 : "memory");
+  }
+}
+
+__device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+template <int LEFT>
+__device__ __forceinline__ void arrived() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
+}
+
+__device__ __forceinline__ void matrices(unsigned (&r)[4], const bf16* at) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(shared_address(at))
+               : "memory");
+}
+
+__device__ __forceinline__ void matrices_transposed(unsigned (&r)[4], const bf16* at) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(shared_address(at))
+               : "memory");
+}
+
+// 16 rows by 16 columns of a tile, as the left operand of a product.
+__device__ __forceinline__ void left(unsigned (&r)[4], const bf16* tile, int row, int c) {
+  int lane = threadIdx.x & 31;
+  matrices(r, tile + (row + (lane & 15)) * WIDE_ROW + c + (lane >> 4) * 8);
+}
+
+// 16 rows by 16 columns of a tile, as right operands: r[0], r[1] for its first 8 rows.
+__device__ __forceinline__ void right(unsigned (&r)[4], const bf16* tile, int row, int c) {
+  int lane = threadIdx.x & 31;
+  matrices(r, tile + (row + (lane >> 4) * 8 + (lane & 7)) * WIDE_ROW + c + ((lane >> 3) & 1) * 8);
+}
+
+// The same transposed: r[0], r[1] for its first 8 columns.
+__device__ __forceinline__ void right_transposed(
+    unsigned (&r)[4], const bf16* tile, int row, int c) {
+  int lane = threadIdx.x & 31;
+  matrices_transposed(
+      r, tile + (row + ((lane >> 3) & 1) * 8 + (lane & 7)) * WIDE_ROW + c + (lane >> 4) * 8);
+}
+
+__device__ __forceinline__ void multiply(
+    float (&sum)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// s = rows . tile^T for the 16 rows of a warp, given as left operands, and 64 rows of a tile.
+__device__ __forceinline__ void scores_of(
+    float (&s)[8][4], const unsigned (&rows)[STEPS][4], const bf16* tile) {
+#pragma unroll
+  for (int n = 0; n < 8; n++) {
+    s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0.0f;
+  }
+#pragma unroll
+  for (int k = 0; k < STEPS; k++) {
+#pragma unroll
+    for (int n = 0; n < 8; n += 2) {
+      unsigned b[4];
+      right(b, tile, n * 8, k * 16);
+      multiply(s[n], rows[k], b[0], b[1]);
+      multiply(s[n + 1], rows[k], b[2], b[3]);
+    }
+  }
+}
+
+// Grid: (tiles of 64 queries, heads). Dynamic shared memory: 3 * 64 * WIDE_ROW bfloat16.
+extern "C" __global__ void __launch_bounds__(WIDE_THREADS) prompt_attend_tensor(
+    const bf16* queries,
+    const bf16* keys,
+    const bf16* values,
+    int first,
+    int count,
+    int tokens,
+    bf16* attended,
+    float* logSumExp) {
+  extern __shared__ __align__(16) bf16 tiles[];
+  bf16* q = tiles;
+  bf16* k = tiles + WIDE * WIDE_ROW;
+  bf16* v = tiles + 2 * WIDE * WIDE_ROW;
+  int head = blockIdx.y;
+  int heads = gridDim.y;
+  // The last queries see the most keys: they begin first.
+  int firstQuery = (gridDim.x - 1 - blockIdx.x) * WIDE;
+  long long before = (long long)(head / SHARING) * tokens * DIM;
+  int end = first + min(count, firstQuery + WIDE);
+  int lane = threadIdx.x & 31;
+  int warpRow = (threadIdx.x >> 5) * 16;
+  const float scale = LOG2_E * rsqrtf((float)DIM);
+
+  fetch(queries + (long long)head * DIM, (long long)heads * DIM, firstQuery, count, q);
+  fetch(keys + before, DIM, 0, end, k);
+  commit();
+  arrived<0>();
+  __syncthreads();
+  unsigned rows[STEPS][4];
+#pragma unroll
+  for (int i = 0; i < STEPS; i++) {
+    left(rows[i], q, warpRow, i * 16);
+  }
+  float out[DIM / 8][4];
+#pragma unroll
+  for (int i = 0; i < DIM / 8; i++) {
+    out[i][0] = out[i][1] = out[i][2] = out[i][3] = 0.0f;
+  }
+  float most[2] = {minus_infinity(), minus_infinity()};
+  float sum[2] = {0.0f, 0.0f};
+  int position = first + firstQuery + warpRow + (lane >> 2);  // of the thread's first row
+
+  for (int base = 0; base < end; base += WIDE) {
+    fetch(values + before, DIM, base, end, v);
+    commit();
+    float s[8][4];
+    scores_of(s, rows, k);
+    if (base + WIDE - 1 > first + firstQuery + warpRow) {
+#pragma unroll
+      for (int n = 0; n < 8; n++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          int key = base + n * 8 + (lane & 3) * 2 + (i & 1);
+          if (key > position + (i >> 1) * 8) {
+            s[n][i] = minus_infinity();
+          }
+        }
+      }
+    }
+    float factor[2];
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      float high = minus_infinity();
+#pragma unroll
+      for (int n = 0; n < 8; n++) {
+        high = fmaxf(high, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
+      }
+      high = fmaxf(high, __shfl_xor_sync(0xffffffffu, high, 1));
+      high = fmaxf(high, __shfl_xor_sync(0xffffffffu, high, 2));
+      high = fmaxf(most[half], high * scale);
+      factor[half] = exp2f(most[half] - high);
+      most[half] = high;
+      float added = 0.0f;
+#pragma unroll
+      for (int n = 0; n < 8; n++) {
+        s[n][2 * half] = exp2f(s[n][2 * half] * scale - high);
+        s[n][2 * half + 1] = exp2f(s[n][2 * half + 1] * scale - high);
+        added += s[n][2 * half] + s[n][2 * half + 1];
+      }
+      added += __shfl_xor_sync(0xffffffffu, added, 1);
+      added += __shfl_xor_sync(0xffffffffu, added, 2);
+      sum[half] = sum[half] * factor[half] + added;
+    }
+#pragma unroll
+    for (int i = 0; i < DIM / 8; i++) {
+      out[i][0] *= factor[0];
+      out[i][1] *= factor[0];
+      out[i][2] *= factor[1];
+      out[i][3] *= factor[1];
+    }
+    arrived<0>();
+    __syncthreads();
+    if (base + WIDE < end) {
+      fetch(keys + before, DIM, base + WIDE, end, k);
+      commit();
+    }
+#pragma unroll
+    for (int step = 0; step < 4; step++) {
+      unsigned p[4] = {
+          pack(s[2 * step][0], s[2 * step][1]),
+          pack(s[2 * step][2], s[2 * step][3]),
+          pack(s[2 * step + 1][0], s[2 * step + 1][1]),
+          pack(s[2 * step + 1][2], s[2 * step + 1][3])};
+#pragma unroll
+      for (int i = 0; i < DIM / 8; i += 2) {
+        unsigned b[4];
+        right_transposed(b, v, step * 16, i * 8);
+        multiply(out[i], p, b[0], b[1]);
+        multiply(out[i + 1], p, b[2], b[3]);
+      }
+    }
+    arrived<0>();
+    __syncthreads();
+  }
+
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    int query = firstQuery + warpRow + (lane >> 2) + 8 * half;
+    if (query < count) {
+      float inverse = 1.0f / sum[half];
+      long long at = ((long long)query * heads + head) * DIM + (lane & 3) * 2;
+#pragma unroll
+      for (int i = 0; i < DIM / 8; i++) {
+        *reinterpret_cast<unsigned*>(attended + at + i * 8) =
+            pack(out[i][2 * half] * inverse, out[i][2 * half + 1] * inverse);
+      }
+      if ((lane & 3) == 0) {
+        logSumExp[(long long)head * count + query] = most[half] + log2f(sum[half]);
+      }
+    }
+  }
+}
+
+// Grid: (tiles of 64 keys below first + count, kv heads). Dynamic shared memory as above. Keys are the
+// rows of the warps: their sums stay in registers while queries pass by.
+extern "C" __global__ void __launch_bounds__(WIDE_THREADS) prompt_scores_tensor(
+    const bf16* queries,
+    const bf16* keys,
+    int first,
+    int count,
+    int tokens,
+    int firstScoring,
+    const float* logSumExp,
+    float* scores) {
+  extern __shared__ __align__(16) bf16 tiles[];
+  __shared__ float totals[2][WIDE];
+  bf16* k = tiles;
+  int kvHead = blockIdx.y;
+  int heads = gridDim.y * SHARING;
+  int base = blockIdx.x * WIDE;
+  int lane = threadIdx.x & 31;
+  int warpRow = (threadIdx.x >> 5) * 16;
+  const float scale = LOG2_E * rsqrtf((float)DIM);
+  // The first tile of queries that sees a key of this one and counts.
+  int from = max(0, max(base, firstScoring) - first) / WIDE * WIDE;
+  int tilesOfHead = (count - from + WIDE - 1) / WIDE;
+  if (tilesOfHead <= 0) {
+    return;
+  }
+  int all = tilesOfHead * SHARING;
+
+  fetch(keys + (long long)kvHead * tokens * DIM, DIM, base, first + count, k);
+  commit();
+  arrived<0>();
+  __syncthreads();
+  unsigned rows[STEPS][4];
+#pragma unroll
+  for (int i = 0; i < STEPS; i++) {
+    left(rows[i], k, warpRow, i * 16);
+  }
+  float sum[2] = {0.0f, 0.0f};
+  int key = base + warpRow + (lane >> 2);  // the thread's first
+
+  for (int i = -1; i < all; i++) {
+    if (i + 1 < all) {
+      int next = i + 1;
+      int head = kvHead * SHARING + next / tilesOfHead;
+      int firstQuery = from + next % tilesOfHead * WIDE;
+      bf16* tile = tiles + (1 + (next & 1)) * WIDE * WIDE_ROW;
+      fetch(queries + (long long)head * DIM, (long long)heads * DIM, firstQuery, count, tile);
+      if (threadIdx.x < WIDE) {
+        int query = firstQuery + threadIdx.x;
+        bool counts = query < count && first + query >= firstScoring;
+        totals[next & 1][threadIdx.x] =
+            counts ? logSumExp[(long long)head * count + query] : 1e30f;
+      }
+    }
+    commit();
+    if (i < 0) {
+      continue;
+    }
+    arrived<1>();
+    __syncthreads();
+    float s[8][4];
+    scores_of(s, rows, tiles + (1 + (i & 1)) * WIDE * WIDE_ROW);
+    int position = first + from + i % tilesOfHead * WIDE;  // of the tile's first query
+#pragma unroll
+    for (int n = 0; n < 8; n++) {
+#pragma unroll
+      for (int j = 0; j < 4; j++) {
+        int query = n * 8 + (lane & 3) * 2 + (j & 1);
+        float p = exp2f(s[n][j] * scale - totals[i & 1][query]);
+        if (key + (j >> 1) * 8 <= position + query) {
+          sum[j >> 1] += p;
+        }
+      }
+    }
+    __syncthreads();
+  }
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    sum[half] += __shfl_xor_sync(0xffffffffu, sum[half], 1);
+    sum[half] += __shfl_xor_sync(0xffffffffu, sum[half], 2);
+    int at = key + 8 * half;
+    if ((lane & 3) == 0 && at < first + count) {
+      scores[(long long)kvHead * tokens + at] += sum[half];
+    }
+  }
+}
+#endif
 
 // Grid: (kept, kv heads). kept: [kv heads, keptCount] positions. To slots [0, keptCount) of a layer of
 // a cache; `scores`, `slotScores` and `slotRanks` may be null.

@@ -5,8 +5,6 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
 import org.sinklora.data.BundledModel;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
@@ -25,7 +23,11 @@ final class AdapterFolder {
 
   /** Writes the folder; what was there before is replaced. */
   static void write(
-      Storage storage, Path target, LoraAdapter adapter, ModelSource model, TrainSettings settings)
+      Storage storage,
+      String target,
+      LoraAdapter adapter,
+      ModelSource model,
+      TrainSettings settings)
       throws IOException {
     ObjectNode json = JSON.createObjectNode();
     json.put("base_model", model.location());
@@ -44,16 +46,15 @@ final class AdapterFolder {
    *
    * @param base location of the base model; null for what the adapter names
    */
-  static ModelSource model(String adapter, String base, Configuration hadoop) throws IOException {
-    Storage storage = new Storage(hadoop);
-    Path folder = new Path(adapter);
-    if (!storage.exists(new Path(folder, "adapter_config.json"))) {
-      boolean run = storage.exists(new Path(folder, "adapter/adapter_config.json"));
+  static ModelSource model(String adapter, String base, Storage storage) throws IOException {
+    String folder = adapter;
+    if (!storage.exists(Storage.child(folder, "adapter_config.json"))) {
+      boolean run = storage.exists(Storage.child(folder, "adapter/adapter_config.json"));
       throw new UserException(
           "%s is no adapter folder: it has no adapter_config.json%s"
               .formatted(adapter, run ? "; did you mean " + adapter + "/adapter?" : ""));
     }
-    Path file = new Path(folder, CONFIG_FILE);
+    String file = Storage.child(folder, CONFIG_FILE);
     if (!storage.exists(file)) {
       // An adapter that something else trained: nothing is known but its base.
       String named = LoraConfig.read(storage.local(folder)).baseModelNameOrPath();
@@ -61,12 +62,12 @@ final class AdapterFolder {
       if (location == null) {
         throw new UserException(adapter + " does not name its base model; give it with --model");
       }
-      return ModelSource.of(location, hadoop);
+      return ModelSource.of(location, storage);
     }
     JsonNode json = JSON.readTree(storage.readText(file));
     String location = base != null ? base : json.path("base_model").asText();
     ModelSource source = new ModelSource(location, json.path("model_config").toString());
-    ModelConfig plain = ModelSource.of(location, hadoop).config();
+    ModelConfig plain = ModelSource.of(location, storage).config();
     if (plain.hiddenSize() != source.config().hiddenSize()
         || plain.vocabSize() != source.config().vocabSize()
         || plain.numHiddenLayers() != source.config().numHiddenLayers()) {
@@ -83,17 +84,15 @@ final class AdapterFolder {
    * @param adapter its folder; null without
    * @param base location of the base model; null for what the adapter names, or the bundled one
    */
-  static ModelSource modelOrBundled(String adapter, String base, Configuration hadoop)
+  static ModelSource modelOrBundled(String adapter, String base, Storage storage)
       throws IOException {
     return adapter != null
-        ? model(adapter, base, hadoop)
-        : ModelSource.of(base == null ? BundledModel.NAME : base, hadoop);
+        ? model(adapter, base, storage)
+        : ModelSource.of(base == null ? BundledModel.NAME : base, storage);
   }
 
   /** The adapter of a folder; null without a folder. */
-  static LoraAdapter load(String adapter, CausalLm base, Configuration hadoop) throws IOException {
-    return adapter == null
-        ? null
-        : LoraAdapter.load(new Storage(hadoop).local(new Path(adapter)), base);
+  static LoraAdapter load(String adapter, CausalLm base, Storage storage) throws IOException {
+    return adapter == null ? null : LoraAdapter.load(storage.local(adapter), base);
   }
 }

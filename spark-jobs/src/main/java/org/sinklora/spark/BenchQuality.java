@@ -8,8 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
-import org.sinklora.compute.CpuDevice;
+import org.sinklora.compute.Device;
 import org.sinklora.data.TokenDocuments;
 import org.sinklora.data.Tokenizer;
 import org.sinklora.h2o.AdapterWeights;
@@ -148,20 +147,23 @@ final class BenchQuality implements Callable<Integer> {
   @Option(names = "--threads", defaultValue = "0", description = "Default: all cores.")
   private int threads;
 
+  @Mixin private DeviceOptions deviceOptions;
+
   @Mixin private CommonOptions common;
 
   BenchQuality() {}
 
   @Override
   public Integer call() throws Exception {
-    Configuration hadoop = new Configuration();
-    ModelSource source = AdapterFolder.modelOrBundled(adapter, model, hadoop);
+    Storage storage = Storage.here();
+    ModelSource source = AdapterFolder.modelOrBundled(adapter, model, storage);
     int workers = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-    Path folder = source.folder(hadoop);
-    try (CpuDevice device = new CpuDevice(workers);
+    Path folder = source.folder(storage);
+    DeviceChoice choice = deviceOptions.resolve();
+    try (Device device = choice.open(workers);
         Tokenizer tokenizer = Tokenizer.load(folder);
         CausalLm base = CausalLm.load(folder, source.config(), device);
-        LoraAdapter loaded = AdapterFolder.load(adapter, base, hadoop);
+        LoraAdapter loaded = AdapterFolder.load(adapter, base, storage);
         Generator generator =
             Generator.builder(loaded == null ? base : base.withAdapter(loaded))
                 .optAdapterWeights(AdapterWeights.MERGED)

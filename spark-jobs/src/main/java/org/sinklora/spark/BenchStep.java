@@ -76,7 +76,10 @@ final class BenchStep implements Callable<Integer> {
       description = "Memory that the run may take, weights included. Default: all that is free.")
   private double memoryLimit;
 
-  @Mixin private BenchDevice devices;
+  @Option(names = "--threads", defaultValue = "0", description = "Of the CPU. Default: all cores.")
+  private int threads;
+
+  @Mixin private DeviceOptions devices;
 
   @Mixin private CommonOptions common;
 
@@ -87,7 +90,7 @@ final class BenchStep implements Callable<Integer> {
     GradientCheckpointing kept = GradientCheckpointing.parse(checkpointing);
     ModelConfig config = NamedShapes.of(shape);
     List<StepBench.Row> rows = new ArrayList<>();
-    try (Device device = devices.open()) {
+    try (Device device = devices.resolve().open(threads)) {
       spec.commandLine().getOut().printf("%s, %s, random weights%n", device.name(), shape);
       int longest = lengths.stream().mapToInt(Integer::intValue).max().orElseThrow();
       try (CausalLm model = CausalLm.random(StepBench.extended(config, longest), device, 1)) {

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.Callable;
@@ -80,13 +79,13 @@ public final class Bundle implements Callable<Integer> {
     ObjectNode result;
     try {
       result = fill(fresh);
-      delete(target);
+      FileTree.delete(target);
       Files.move(fresh, target);
     } finally {
-      delete(fresh);
+      FileTree.delete(fresh);
     }
     result.put("output", output.toString());
-    result.put("bytes", BundleFolder.bytes(target));
+    result.put("bytes", FileTree.bytes(target));
     if (tar != null) {
       pack(target);
       result.put("tar", tar.toString());
@@ -146,19 +145,6 @@ public final class Bundle implements Callable<Integer> {
     int code = process.waitFor();
     if (code != 0) {
       throw new UserException("'%s' ended with %d".formatted(String.join(" ", command), code));
-    }
-  }
-
-  private static void delete(Path folder) throws IOException {
-    if (!Files.exists(folder)) {
-      return;
-    }
-    List<Path> entries;
-    try (Stream<Path> all = Files.walk(folder)) {
-      entries = all.sorted(Comparator.reverseOrder()).toList();
-    }
-    for (Path entry : entries) {
-      Files.delete(entry);
     }
   }
 

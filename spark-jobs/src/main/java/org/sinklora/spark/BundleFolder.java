@@ -144,17 +144,4 @@ final class BundleFolder {
   private static String name(Path path) {
     return String.valueOf(path.getFileName());
   }
-
-  /** Bytes of all files of a folder. */
-  static long bytes(Path folder) throws IOException {
-    List<Path> files;
-    try (Stream<Path> all = Files.walk(folder)) {
-      files = all.filter(Files::isRegularFile).toList();
-    }
-    long bytes = 0;
-    for (Path file : files) {
-      bytes += Files.size(file);
-    }
-    return bytes;
-  }
 }

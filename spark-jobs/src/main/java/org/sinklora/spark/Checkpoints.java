@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.util.List;
 import java.util.Optional;
-import org.apache.hadoop.fs.Path;
 import org.sinklora.lora.LoraTrainer;
 
 /** The checkpoints of a run: folders {@code step-N} that appear complete or not at all. */
@@ -17,7 +16,7 @@ final class Checkpoints {
   private static final JsonMapper JSON = new JsonMapper();
 
   private final Storage storage;
-  private final Path folder;
+  private final String folder;
   private final ObjectNode run;
   private final int keep;
 
@@ -26,7 +25,7 @@ final class Checkpoints {
    * @param run what makes this run the one it is
    * @param keep how many checkpoints stay, the newest
    */
-  Checkpoints(Storage storage, Path folder, ObjectNode run, int keep) {
+  Checkpoints(Storage storage, String folder, ObjectNode run, int keep) {
     this.storage = storage;
     this.folder = folder;
     this.run = run;
@@ -38,10 +37,10 @@ final class Checkpoints {
       java.nio.file.Path state = local.path().resolve("state");
       trainer.save(state);
       Files.writeString(state.resolve(RUN_FILE), run.toPrettyString());
-      storage.upload(state, new Path(folder, PREFIX + "%08d".formatted(trainer.stepsDone())));
+      storage.upload(state, Storage.child(folder, PREFIX + "%08d".formatted(trainer.stepsDone())));
     }
-    List<Path> all = all();
-    for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
+    List<String> all = all();
+    for (String old : all.subList(0, Math.max(0, all.size() - keep))) {
       storage.delete(old);
     }
   }
@@ -53,28 +52,28 @@ final class Checkpoints {
    * @throws UserException if it is one of another run
    */
   Optional<String> restore(LoraTrainer trainer) throws IOException {
-    List<Path> all = all();
+    List<String> all = all();
     if (all.isEmpty()) {
       return Optional.empty();
     }
-    Path newest = all.get(all.size() - 1);
-    Path runFile = new Path(newest, RUN_FILE);
+    String newest = all.get(all.size() - 1);
+    String runFile = Storage.child(newest, RUN_FILE);
     if (!storage.exists(runFile)) {
       throw new UserException(
           "%s has no %s: not a checkpoint of sinklora train".formatted(newest, RUN_FILE));
     }
     checkSameRun(newest, "", JSON.readTree(storage.readText(runFile)), run);
     trainer.resume(storage.local(newest));
-    return Optional.of(newest.getName());
+    return Optional.of(Storage.name(newest));
   }
 
-  private List<Path> all() throws IOException {
+  private List<String> all() throws IOException {
     return storage.folders(folder).stream()
-        .filter(path -> path.getName().startsWith(PREFIX))
+        .filter(path -> Storage.name(path).startsWith(PREFIX))
         .toList();
   }
 
-  private static void checkSameRun(Path checkpoint, String at, JsonNode saved, JsonNode current) {
+  private static void checkSameRun(String checkpoint, String at, JsonNode saved, JsonNode current) {
     if (current.isObject()) {
       current
           .properties()
@@ -95,7 +94,7 @@ final class Checkpoints {
   }
 
   private static UserException another(
-      Path checkpoint, String at, JsonNode saved, JsonNode current) {
+      String checkpoint, String at, JsonNode saved, JsonNode current) {
     return new UserException(
         "%s is a checkpoint of another run: it has %s = %s, this run %s; resume with the same settings, or start anew with --overwrite or another --output"
             .formatted(checkpoint, at, saved, current));

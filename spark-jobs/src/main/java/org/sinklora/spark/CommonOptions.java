@@ -2,8 +2,6 @@ package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
 import org.sinklora.data.BundledModel;
 import picocli.CommandLine.Option;
 
@@ -21,7 +19,9 @@ final class CommonOptions {
   @Option(
       names = "--master",
       paramLabel = "URL",
-      description = "Where Spark runs. Default: what spark-submit says, else local[*].")
+      description =
+          "Where Spark runs; none: this process works alone, without Spark. Default: what"
+              + " spark-submit says, else local[*].")
   private String master;
 
   @Option(names = "--verbose", description = "Show where a failure came from.")
@@ -38,8 +38,7 @@ final class CommonOptions {
   /** Writes the result if a file was asked for. */
   void writeJson(JsonNode result) throws IOException {
     if (json != null) {
-      new Storage(new Configuration())
-          .writeText(new Path(json), result.toPrettyString() + System.lineSeparator());
+      Storage.here().writeText(json, result.toPrettyString() + System.lineSeparator());
     }
   }
 

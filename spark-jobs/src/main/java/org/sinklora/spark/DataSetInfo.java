@@ -3,11 +3,18 @@ package org.sinklora.spark;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import org.apache.hadoop.fs.Path;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.zip.CRC32C;
+import org.sinklora.data.TokenDocuments;
+import org.sinklora.data.TokenStream;
 
 /**
- * What is known of a prepared data set: {@code sinklora_dataset.json} beside its Parquet folders.
+ * What is known of a prepared data set: {@code sinklora_dataset.json} beside its Parquet folders or
+ * token files.
  *
+ * @param files {@code parquet} or {@code tokens}; null, from before there were token files, for
+ *     Parquet
  * @param layout {@code documents}: a row is a document; {@code packed}: a row is a sequence
  * @param length tokens of a packed row; 0 for documents
  * @param model location of the model whose tokenizer was used
@@ -19,6 +26,7 @@ import org.apache.hadoop.fs.Path;
  * @param heldOut what there is to evaluate on
  */
 record DataSetInfo(
+    String files,
     String layout,
     int length,
     String model,
@@ -29,8 +37,12 @@ record DataSetInfo(
     Part train,
     Part heldOut) {
   static final String FILE = "sinklora_dataset.json";
+  static final String PARQUET = "parquet";
+  static final String TOKENS = "tokens";
   static final String DOCUMENTS = "documents";
   static final String PACKED = "packed";
+  private static final int HASHED_AT_A_TIME = 1 << 20;
+  private static final int LARGEST_UINT16_VOCABULARY = 1 << 16;
   private static final JsonMapper JSON = new JsonMapper();
 
   /**
@@ -40,13 +52,32 @@ record DataSetInfo(
    * @param tokens number of tokens
    * @param contentHash of all rows, whatever their order
    */
-  record Part(long rows, long tokens, String contentHash) {}
+  record Part(long rows, long tokens, String contentHash) {
+
+    /** Documents in memory. */
+    static Part of(List<int[]> documents) throws IOException {
+      return of(TokenDocuments.of(documents).stream(), documents.size());
+    }
+
+    /** Documents one behind the other. */
+    static Part of(TokenStream stream, int documents) throws IOException {
+      CRC32C hash = new CRC32C();
+      for (long at = 0; at < stream.size(); at += HASHED_AT_A_TIME) {
+        int[] ids = stream.read(at, (int) Math.min(HASHED_AT_A_TIME, stream.size() - at));
+        ByteBuffer bytes = ByteBuffer.allocate(ids.length * Integer.BYTES);
+        bytes.asIntBuffer().put(ids);
+        hash.update(bytes);
+      }
+      return new Part(
+          documents, stream.size(), "%d-%08x".formatted(stream.size(), hash.getValue()));
+    }
+  }
 
   static DataSetInfo read(Storage storage, String dataSet) throws IOException {
-    Path file = new Path(dataSet, FILE);
+    String file = Storage.child(dataSet, FILE);
     if (!storage.exists(file)) {
       throw new UserException(
-          storage.exists(new Path(dataSet))
+          storage.exists(dataSet)
               ? "%s has no %s: not a data set that 'sinklora prepare' wrote"
                   .formatted(dataSet, FILE)
               : "There is no data set %s; make one with 'sinklora prepare --input TEXTS --output %s'"
@@ -63,6 +94,16 @@ record DataSetInfo(
 
   String toJson() {
     return JSON.valueToTree(this).toPrettyString() + "\n";
+  }
+
+  /** Whether the rows are token files, which need no Spark to be read. */
+  boolean isTokens() {
+    return TOKENS.equals(files);
+  }
+
+  /** Name of the token file of a side. */
+  String tokenFile(Split split) {
+    return split.folder() + (vocabularySize > LARGEST_UINT16_VOCABULARY ? ".u32.bin" : ".bin");
   }
 
   Part part(Split split) {

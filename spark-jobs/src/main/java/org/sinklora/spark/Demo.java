@@ -7,7 +7,6 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -80,14 +79,11 @@ public final class Demo implements Callable<Integer> {
             steps,
             context,
             documents);
-    try (SparkSession spark = SparkSessions.open("demo", common.master())) {
-      ObjectNode result = new DemoRun(spark, plan, spec.commandLine().getErr()).run();
-      common.writeJson(result);
-      new Storage(spark.sparkContext().hadoopConfiguration())
-          .writeText(
-              new org.apache.hadoop.fs.Path(plan.output(), "demo.json"), result.toPrettyString());
-      print(spec.commandLine().getOut(), result);
-    }
+    ClassPath.requireSpark("The demo");
+    ObjectNode result = DemoRun.run(common.master(), plan, spec.commandLine().getErr());
+    common.writeJson(result);
+    Storage.here().writeText(Storage.child(plan.output(), "demo.json"), result.toPrettyString());
+    print(spec.commandLine().getOut(), result);
     return 0;
   }
 

@@ -10,8 +10,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 import org.sinklora.data.BundledModel;
 import org.sinklora.data.HeldOutSplit;
@@ -28,16 +26,25 @@ import org.sinklora.lora.Perplexity;
 /** Runs the demo, step by step as the commands would. */
 final class DemoRun {
   private final SparkSession spark;
-  private final Configuration hadoop;
+  private final Place place;
+  private final Storage storage;
   private final DemoPlan plan;
   private final PrintWriter log;
   private final ObjectNode seconds = new JsonMapper().createObjectNode();
 
-  DemoRun(SparkSession spark, DemoPlan plan, PrintWriter log) {
+  private DemoRun(SparkSession spark, Place place, DemoPlan plan, PrintWriter log) {
     this.spark = spark;
-    this.hadoop = spark.sparkContext().hadoopConfiguration();
+    this.place = place;
+    this.storage = SparkSessions.storage(spark);
     this.plan = plan;
     this.log = log;
+  }
+
+  static ObjectNode run(String master, DemoPlan plan, PrintWriter log) throws IOException {
+    try (SparkSession spark = SparkSessions.open("demo", master);
+        Place place = SparkPlace.of(spark)) {
+      return new DemoRun(spark, place, plan, log).run();
+    }
   }
 
   /** A step of the demo. */
@@ -50,7 +57,7 @@ final class DemoRun {
   ObjectNode run() throws IOException {
     long start = System.nanoTime();
     TrainSettings settings = plan.settings();
-    ModelSource base = ModelSource.of(BundledModel.NAME, hadoop);
+    ModelSource base = ModelSource.of(BundledModel.NAME, storage);
     ModelSource extended = base.extended(settings.context(), settings.ropeScaling());
     String train = plan.output() + "/data";
     String heldOut = plan.output() + "/heldout";
@@ -62,13 +69,13 @@ final class DemoRun {
           return prepare(base, "heldout", heldOut, 1, TokenDocuments.HELD_OUT_CHARACTERS);
         });
     TrainTarget target =
-        new TrainTarget(train, new Path(plan.output(), "run"), true, false, 50, 1, 0, 0);
+        new TrainTarget(train, Storage.child(plan.output(), "run"), true, false, 50, 1, 0, 0, 1);
     timed(
         "train",
         "Training %d steps of %,d tokens with %s attention"
             .formatted(plan.steps(), plan.context(), plan.attention()),
-        () -> new TrainingRun(spark, settings, extended, target).run());
-    String adapter = target.adapter().toString();
+        () -> new TrainingRun(place, settings, extended, target).run());
+    String adapter = target.adapter();
     ObjectNode result = new JsonMapper().createObjectNode();
     ArrayNode perplexity = result.putArray("perplexity");
     PerplexityEvaluation evaluation =
@@ -84,9 +91,9 @@ final class DemoRun {
         "evaluate",
         "Evaluating on %d held-out files".formatted(plan.documents()),
         () -> {
-          add(perplexity, "base", evaluation.of(spark, base, null));
-          add(perplexity, "base+rope", evaluation.of(spark, extended, null));
-          return add(perplexity, "adapter", evaluation.of(spark, extended, adapter));
+          add(perplexity, "base", evaluation.of(place, base, null));
+          add(perplexity, "base+rope", evaluation.of(place, extended, null));
+          return add(perplexity, "adapter", evaluation.of(place, extended, adapter));
         });
     String exported = plan.output() + "/peft";
     timed(
@@ -95,8 +102,9 @@ final class DemoRun {
         () ->
             Export.write(
                 new Export.Request(adapter, null, Export.Format.PEFT, exported, false),
+                DeviceChoice.cpu("demo"),
                 true,
-                hadoop));
+                storage));
     result.set(
         "generation",
         timed(
@@ -115,7 +123,8 @@ final class DemoRun {
     int threads = Runtime.getRuntime().availableProcessors();
     String heldOut = plan.corpus().resolve("heldout").toString();
     try (TextGeneration generation =
-        TextGeneration.open(model, adapter, WeightPrecision.FLOAT32, threads, hadoop)) {
+        TextGeneration.open(
+            model, adapter, WeightPrecision.FLOAT32, DeviceChoice.cpu("demo"), threads, storage)) {
       int[] prompt =
           Arrays.copyOf(
               generation.prompt(firstText(heldOut)), plan.context() - DemoPlan.GENERATED_TOKENS);
@@ -154,15 +163,15 @@ final class DemoRun {
   private DataSetInfo prepare(
       ModelSource model, String from, String to, double heldOut, int minimumCharacters)
       throws IOException {
-    Path target = new Path(to);
-    SparkSessions.storage(spark).checkOutput(target, true, DataSetInfo.FILE);
-    TextSources texts = new TextSources(spark, "text", List.of());
+    String target = to;
+    storage.checkOutput(target, true, DataSetInfo.FILE);
+    TextSources texts = new TextSources(storage, List.of());
     texts.add(plan.corpus().resolve(from).toString());
-    try (Tokenizer tokenizer = Tokenizer.load(model.folder(hadoop))) {
+    try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
       return new Preparation(
               spark,
-              new Preparation.Settings(model, new HeldOutSplit(heldOut), minimumCharacters, 0))
-          .write(texts.read(), tokenizer, target);
+              new PreparationSettings(model, new HeldOutSplit(heldOut), minimumCharacters, 0))
+          .write(new SparkTexts(spark, "text").read(texts), tokenizer, target);
     }
   }
 

@@ -7,8 +7,6 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
 import org.sinklora.lora.Perplexity;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -34,7 +32,9 @@ public final class EvalPerplexity implements Callable<Integer> {
       names = "--data",
       paramLabel = "FOLDER",
       required = true,
-      description = "Data set that 'prepare' wrote.")
+      description =
+          "Data set that 'prepare' wrote, of which the held-out documents are used; or a token file,"
+              + " text, JSON lines or a 'sources' jar, used whole.")
   private String data;
 
   @Option(
@@ -102,6 +102,7 @@ public final class EvalPerplexity implements Callable<Integer> {
       description = "Count the last predictions of each window alone.")
   private int tail = Integer.MAX_VALUE;
 
+  @Mixin private DeviceOptions device;
   @Mixin private CommonOptions common;
 
   EvalPerplexity() {}
@@ -117,9 +118,9 @@ public final class EvalPerplexity implements Callable<Integer> {
       throw new UserException(
           "--context is for the base model; an adapter brings the context it was trained for");
     }
-    Configuration hadoop = new Configuration();
+    Storage storage = Storage.here();
     ModelSource source =
-        AdapterFolder.modelOrBundled(adapter, model, hadoop).extended(context, ropeScaling);
+        AdapterFolder.modelOrBundled(adapter, model, storage).extended(context, ropeScaling);
     PerplexityEvaluation evaluation =
         new PerplexityEvaluation(
             data,
@@ -129,9 +130,9 @@ public final class EvalPerplexity implements Callable<Integer> {
             documents,
             minimumTokens,
             tail);
-    try (SparkSession spark = SparkSessions.open("eval perplexity", common.master())) {
+    try (Place place = Place.open("eval perplexity", common.master(), device)) {
       long start = System.nanoTime();
-      Map<Integer, Perplexity> found = evaluation.of(spark, source, adapter);
+      Map<Integer, Perplexity> found = evaluation.of(place, source, adapter);
       ObjectNode result = json(evaluation.describe(), source, found);
       result.put("seconds", (System.nanoTime() - start) / 1e9);
       common.writeJson(result);

@@ -3,8 +3,6 @@ package org.sinklora.spark;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
-import org.apache.hadoop.fs.Path;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.compute.Device;
 import org.sinklora.lora.CausalLm;
@@ -40,8 +38,8 @@ final class EvaluationWorker implements AutoCloseable {
       return new EvaluationWorker(device, null, new ModelPass(base));
     }
     try {
-      Storage storage = new Storage(SparkHadoopUtil.get().conf());
-      LoraAdapter adapter = LoraAdapter.load(storage.local(new Path(key.adapter())), base);
+      Storage storage = SparkSessions.taskStorage();
+      LoraAdapter adapter = LoraAdapter.load(storage.local(key.adapter()), base);
       return new EvaluationWorker(device, adapter, new ModelPass(base.withAdapter(adapter)));
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -2,7 +2,6 @@ package org.sinklora.spark;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.lora.CausalLm;
 
@@ -25,7 +24,7 @@ final class ExecutorModels {
       try {
         model =
             CausalLm.load(
-                wanted.folder(SparkHadoopUtil.get().conf()), wanted.config(), new CpuDevice(1));
+                wanted.folder(SparkSessions.taskStorage()), wanted.config(), new CpuDevice(1));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

@@ -1,7 +1,6 @@
 package org.sinklora.spark;
 
 import java.io.IOException;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.sinklora.data.Tokenizer;
 
 /** The tokenizer of this process, shared by its tasks. */
@@ -14,7 +13,7 @@ final class ExecutorTokenizers {
   static synchronized Tokenizer of(ModelSource model) throws IOException {
     if (!model.location().equals(location)) {
       // The old one may still be in use by a task; it holds little memory.
-      tokenizer = Tokenizer.load(model.folder(SparkHadoopUtil.get().conf()));
+      tokenizer = Tokenizer.load(model.folder(SparkSessions.taskStorage()));
       location = model.location();
     }
     return tokenizer;

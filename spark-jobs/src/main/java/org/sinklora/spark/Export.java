@@ -4,9 +4,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
-import org.sinklora.compute.CpuDevice;
+import org.sinklora.compute.Device;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
 import picocli.CommandLine;
@@ -71,6 +69,7 @@ public final class Export implements Callable<Integer> {
       description = "Let --format lora leave out modules that were trained whole.")
   private boolean allowLossy;
 
+  @Mixin private DeviceOptions device;
   @Mixin private CommonOptions common;
 
   Export() {}
@@ -82,9 +81,13 @@ public final class Export implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Configuration hadoop = new Configuration();
+    Storage storage = Storage.here();
     String written =
-        write(new Request(adapter, model, format, output, allowLossy), overwrite, hadoop);
+        write(
+            new Request(adapter, model, format, output, allowLossy),
+            device.resolve().exact(),
+            overwrite,
+            storage);
     common.writeJson(
         new JsonMapper()
             .createObjectNode()
@@ -92,7 +95,7 @@ public final class Export implements Callable<Integer> {
             .put("format", format.name().toLowerCase(Locale.ROOT))
             .put(
                 "context",
-                AdapterFolder.model(adapter, model, hadoop).config().maxPositionEmbeddings()));
+                AdapterFolder.model(adapter, model, storage).config().maxPositionEmbeddings()));
     spec.commandLine().getOut().println(written);
     return 0;
   }
@@ -100,17 +103,21 @@ public final class Export implements Callable<Integer> {
   /** What to write from where to where. */
   record Request(String adapter, String model, Format format, String output, boolean allowLossy) {}
 
-  /** Writes and says what. */
-  static String write(Request request, boolean overwrite, Configuration hadoop) throws IOException {
-    Storage storage = new Storage(hadoop);
-    Path target = new Path(request.output());
+  /**
+   * Writes and says what.
+   *
+   * @param choice what holds the weights meanwhile
+   */
+  static String write(Request request, DeviceChoice choice, boolean overwrite, Storage storage)
+      throws IOException {
+    String target = request.output();
     boolean merged = request.format() == Format.MERGED;
     storage.checkOutput(target, overwrite, merged ? "config.json" : "adapter_config.json");
-    ModelSource source = AdapterFolder.model(request.adapter(), request.model(), hadoop);
-    java.nio.file.Path from = storage.local(new Path(request.adapter()));
+    ModelSource source = AdapterFolder.model(request.adapter(), request.model(), storage);
+    java.nio.file.Path from = storage.local(request.adapter());
     try (LocalFolder local = new LocalFolder();
-        CpuDevice device = new CpuDevice();
-        CausalLm base = CausalLm.load(source.folder(hadoop), source.config(), device);
+        Device device = choice.open(0);
+        CausalLm base = CausalLm.load(source.folder(storage), source.config(), device);
         LoraAdapter loaded = LoraAdapter.load(from, base)) {
       java.nio.file.Path folder = local.path().resolve("export");
       switch (request.format()) {

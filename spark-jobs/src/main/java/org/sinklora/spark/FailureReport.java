@@ -7,7 +7,6 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.util.Locale;
 import java.util.concurrent.ExecutionException;
-import org.apache.spark.SparkException;
 import picocli.CommandLine;
 
 /** Reports a failure in one line; with {@code --verbose} with its stack trace. */
@@ -35,7 +34,7 @@ final class FailureReport implements CommandLine.IExecutionExceptionHandler {
       return "Out of memory (%s); give Java more with -Xmx, or choose a shorter context or --gradient-checkpointing"
           .formatted(message);
     }
-    if (cause instanceof SparkException) {
+    if (isSparks(cause)) {
       return taskFailure(message);
     }
     if (message != null && isDiskFull(message)) {
@@ -57,6 +56,16 @@ final class FailureReport implements CommandLine.IExecutionExceptionHandler {
     return message;
   }
 
+  /** Told by name: where there is no Spark, its classes can't be asked for. */
+  private static boolean isSparks(Throwable failure) {
+    for (Class<?> type = failure.getClass(); type != null; type = type.getSuperclass()) {
+      if (type.getName().equals("org.apache.spark.SparkException")) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   private static boolean isDiskFull(String message) {
     String lower = message.toLowerCase(Locale.ROOT);
     return lower.contains("no space left")
@@ -67,7 +76,7 @@ final class FailureReport implements CommandLine.IExecutionExceptionHandler {
   private static Throwable cause(Throwable failure) {
     Throwable cause = failure;
     while (cause.getCause() != null
-        && (cause instanceof SparkException
+        && (isSparks(cause)
             || cause instanceof ExecutionException
             || cause instanceof UncheckedIOException
             || cause.getClass().getName().equals("java.lang.RuntimeException"))) {

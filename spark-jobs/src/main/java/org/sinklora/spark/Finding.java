@@ -4,11 +4,14 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.compute.NativeSupport;
 import org.sinklora.compute.VectorUnit;
+import org.sinklora.compute.cuda.CudaDevice;
+import org.sinklora.compute.cuda.CudaInfo;
+import org.sinklora.compute.cuda.CudaLibrary;
 import org.sinklora.data.BundledModel;
 import org.sinklora.data.Tokenizer;
 
@@ -22,9 +25,46 @@ import org.sinklora.data.Tokenizer;
  * @param needed whether nothing works without
  */
 record Finding(String subject, String found, String use, boolean sound, boolean needed) {
+  private static final Path DRIVER = Path.of("/proc/driver/nvidia/version");
 
   static List<Finding> all() {
-    return List.of(java(), memory(), cores(), vectors(), blas(), gpu(), tokenizer());
+    List<CudaInfo> gpus = CudaDevice.list();
+    List<Finding> findings = new ArrayList<>(List.of(java(), memory(), cores()));
+    if (DeviceChoice.hasCpuEngine()) {
+      findings.add(vectors());
+      findings.add(blas());
+    } else {
+      findings.add(noCpuEngine(!gpus.isEmpty()));
+    }
+    findings.add(gpu(gpus));
+    if (!gpus.isEmpty() || Files.exists(DRIVER)) {
+      findings.add(cuda());
+    }
+    findings.add(spark());
+    findings.add(tokenizer());
+    return findings;
+  }
+
+  private static Finding noCpuEngine(boolean gpu) {
+    return new Finding(
+        "cpu",
+        "ND4J, which computes on the CPU, is not on the class path",
+        gpu
+            ? "the GPU computes"
+            : "nothing computes here: take a host with a GPU, or ./sinklora from a clone",
+        gpu,
+        !gpu);
+  }
+
+  private static Finding spark() {
+    return ClassPath.hasSpark()
+        ? new Finding("spark", "on the class path", "every command", true, false)
+        : new Finding(
+            "spark",
+            "not on the class path",
+            "train, eval, generate, export and bench in this process; prepare with --token-files",
+            true,
+            false);
   }
 
   private static Finding java() {
@@ -96,16 +136,57 @@ record Finding(String subject, String found, String use, boolean sound, boolean 
     }
   }
 
-  private static Finding gpu() {
-    Path driver = Path.of("/proc/driver/nvidia/version");
-    String version;
-    try (Stream<String> lines = Files.lines(driver)) {
-      version = lines.findFirst().orElse("an NVIDIA driver");
-    } catch (IOException e) {
-      return new Finding("gpu", "no NVIDIA driver", "the CPU computes", true, false);
+  private static Finding gpu(List<CudaInfo> gpus) {
+    if (gpus.isEmpty()) {
+      String use =
+          DeviceChoice.hasCpuEngine()
+              ? "the CPU computes"
+              : "what computes on the CPU is missing as well";
+      return new Finding("gpu", CudaDevice.whyNone(), use, !Files.exists(DRIVER), false);
     }
     return new Finding(
-        "gpu", version, "not used: the commands compute on the CPU so far", true, false);
+        "gpu",
+        String.join("; ", gpus.stream().map(Finding::describe).toList()),
+        "cuda:0 computes, bfloat16 weights and activations, kernels for %s; --device, --precision"
+            .formatted(gpus.get(0).architecture()),
+        true,
+        false);
+  }
+
+  private static String describe(CudaInfo gpu) {
+    return "cuda:%d %s, compute capability %.1f, %,d MiB, driver for CUDA %s"
+        .formatted(
+            gpu.ordinal(),
+            gpu.name(),
+            gpu.computeCapability() / 10.0,
+            gpu.memoryBytes() >> 20,
+            gpu.driverVersion());
+  }
+
+  private static Finding cuda() {
+    List<CudaLibrary> libraries = CudaLibrary.all();
+    List<String> missing =
+        libraries.stream()
+            .filter(library -> library.needed() && library.version() == null)
+            .map(CudaLibrary::name)
+            .toList();
+    return new Finding(
+        "cuda",
+        String.join("; ", libraries.stream().map(Finding::describe).toList()),
+        missing.isEmpty()
+            ? "what is needed is there: matrix products by cublasLt, kernels compiled by nvrtc"
+            : "%s missing: install CUDA 13, or name its folders in LD_LIBRARY_PATH"
+                .formatted(String.join(", ", missing)),
+        missing.isEmpty(),
+        false);
+  }
+
+  private static String describe(CudaLibrary library) {
+    return library.version() != null
+        ? library.name() + " " + library.version()
+        : "no %s%s (%s)"
+            .formatted(
+                library.name(), library.needed() ? "" : ", which is optional", library.problem());
   }
 
   private static Finding tokenizer() {

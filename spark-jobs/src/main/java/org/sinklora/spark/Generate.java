@@ -6,8 +6,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
 import org.sinklora.data.BundledModel;
 import org.sinklora.h2o.GenerationRequest;
 import org.sinklora.h2o.GenerationResult;
@@ -70,18 +68,23 @@ public final class Generate implements Callable<Integer> {
               + " beside it a web page that shows them over the text.")
   private String explain;
 
+  @Mixin private DeviceOptions device;
   @Mixin private CommonOptions common;
 
   Generate() {}
 
   @Override
   public Integer call() throws Exception {
-    Configuration hadoop = new Configuration();
-    Storage storage = new Storage(hadoop);
-    String text = prompt.text != null ? prompt.text : storage.readText(new Path(prompt.file));
-    ModelSource source = AdapterFolder.modelOrBundled(adapter, model, hadoop);
+    Storage storage = Storage.here();
+    String text = prompt.text != null ? prompt.text : storage.readText(prompt.file);
+    ModelSource source = AdapterFolder.modelOrBundled(adapter, model, storage);
+    DeviceChoice choice = device.resolve();
+    if (choice.isGpu()) {
+      spec.commandLine().getErr().println(choice.describe());
+    }
     try (TextGeneration generation =
-        TextGeneration.open(source, adapter, options.weights(), options.threads(), hadoop)) {
+        TextGeneration.open(
+            source, adapter, options.weights(), choice, options.threads(), storage)) {
       int[] ids = generation.prompt(text);
       PrintWriter out = spec.commandLine().getOut();
       GenerationRequest request =
@@ -127,10 +130,9 @@ public final class Generate implements Callable<Integer> {
   private void writeExplanation(Storage storage, TextGeneration generation, GenerationResult result)
       throws IOException {
     var pieces = generation.pieces(result.cacheReport().tokens());
-    storage.writeText(
-        new Path(explain), result.cacheReport().toJson(pieces).toPrettyString() + "\n");
+    storage.writeText(explain, result.cacheReport().toJson(pieces).toPrettyString() + "\n");
     String page = explain.replaceFirst("\\.json$", "") + ".html";
-    storage.writeText(new Path(page), result.cacheReport().toHtml(pieces));
+    storage.writeText(page, result.cacheReport().toHtml(pieces));
     spec.commandLine().getErr().printf("Kept positions: %s and %s%n", explain, page);
   }
 

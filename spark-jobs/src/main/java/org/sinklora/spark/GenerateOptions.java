@@ -36,8 +36,9 @@ final class GenerateOptions {
 
   @Option(
       names = "--weights",
-      defaultValue = "float32",
-      description = "How weights are stored: ${COMPLETION-CANDIDATES}.")
+      description =
+          "How weights are stored: ${COMPLETION-CANDIDATES}. Default: float32, on a GPU as"
+              + " --precision says.")
   private WeightPrecision weights;
 
   @Option(

@@ -3,9 +3,6 @@ package org.sinklora.spark;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
-import java.util.List;
-import java.util.stream.Stream;
 
 /** A temporary folder on this machine that ends with the block it is opened in. */
 final class LocalFolder implements AutoCloseable {
@@ -21,12 +18,6 @@ final class LocalFolder implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    List<Path> entries;
-    try (Stream<Path> all = Files.walk(path)) {
-      entries = all.sorted(Comparator.reverseOrder()).toList();
-    }
-    for (Path entry : entries) {
-      Files.delete(entry);
-    }
+    FileTree.delete(path);
   }
 }

@@ -4,24 +4,22 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import org.apache.hadoop.fs.FSDataOutputStream;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.Path;
 import org.sinklora.lora.StepResult;
 
 /** One JSON line for each step, readable while the run goes on. */
 final class MetricsLog implements AutoCloseable {
   private static final JsonMapper JSON = new JsonMapper();
 
-  private final FSDataOutputStream out;
+  private final OutputStream out;
 
   /**
    * Begins the file, with the lines of the steps that an earlier part of the run did.
    *
    * @param stepsDone later lines are dropped, since their steps are done again
    */
-  MetricsLog(Storage storage, Path file, long stepsDone) throws IOException {
+  MetricsLog(Storage storage, String file, long stepsDone) throws IOException {
     StringBuilder kept = new StringBuilder();
     if (stepsDone > 0 && storage.exists(file)) {
       for (String line : storage.readText(file).lines().toList()) {
@@ -30,8 +28,7 @@ final class MetricsLog implements AutoCloseable {
         }
       }
     }
-    FileSystem fileSystem = storage.fileSystem(file);
-    out = fileSystem.create(file, true);
+    out = storage.create(file);
     write(kept.toString());
   }
 
@@ -57,7 +54,7 @@ final class MetricsLog implements AutoCloseable {
 
   private void write(String text) throws IOException {
     out.write(text.getBytes(StandardCharsets.UTF_8));
-    out.hflush();
+    out.flush();
   }
 
   @Override

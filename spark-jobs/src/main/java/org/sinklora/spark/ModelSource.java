@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.apache.hadoop.conf.Configuration;
 import org.sinklora.data.BundledModel;
 import org.sinklora.lora.ModelConfig;
 import org.sinklora.lora.RopeConfig;
@@ -23,8 +22,8 @@ record ModelSource(String location, String configJson) implements Serializable {
   private static final JsonMapper JSON = new JsonMapper();
 
   /** The model as it is. */
-  static ModelSource of(String location, Configuration hadoop) throws IOException {
-    return of(location, ModelConfig.read(folder(location, hadoop)));
+  static ModelSource of(String location, Storage storage) throws IOException {
+    return of(location, ModelConfig.read(folder(location, storage)));
   }
 
   private static ModelSource of(String location, ModelConfig config) {
@@ -66,18 +65,17 @@ record ModelSource(String location, String configJson) implements Serializable {
   }
 
   /** The model's files on this machine. */
-  Path folder(Configuration hadoop) throws IOException {
-    return folder(location, hadoop);
+  Path folder(Storage storage) throws IOException {
+    return folder(location, storage);
   }
 
-  private static Path folder(String location, Configuration hadoop) throws IOException {
+  private static Path folder(String location, Storage storage) throws IOException {
     if (location.equals(BundledModel.NAME)) {
       return BundledModel.folder();
     }
-    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(location);
     Path folder;
     try {
-      folder = new Storage(hadoop).local(path);
+      folder = storage.local(location);
     } catch (FileNotFoundException e) {
       throw new UserException(
           "There is no model folder %s; give a Hugging Face model folder, or %s for the bundled model"

@@ -5,7 +5,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.spark.sql.SparkSession;
 import org.sinklora.data.SequencePlan.Slice;
 import org.sinklora.data.Tokenizer;
 import org.sinklora.lora.Perplexity;
@@ -46,22 +45,19 @@ record PerplexityEvaluation(
   }
 
   /** The perplexity by length. */
-  Map<Integer, Perplexity> of(SparkSession spark, ModelSource model, String adapter)
-      throws IOException {
-    try (Tokenizer tokenizer =
-        Tokenizer.load(model.folder(spark.sparkContext().hadoopConfiguration()))) {
+  Map<Integer, Perplexity> of(Place place, ModelSource model, String adapter) throws IOException {
+    try (Tokenizer tokenizer = Tokenizer.load(model.folder(place.storage()))) {
       ModelFit.check(tokenizer, model);
-      TokenDataSet set =
-          TokenDataSet.open(
-              spark, data, Split.HELD_OUT, tokenizer.fingerprint(), model.config().vocabSize());
-      PerplexityJob job = new PerplexityJob(SparkSessions.context(spark), model, adapter, tail);
+      TokenDataSet set = place.open(data, Split.HELD_OUT, tokenizer, model);
+      WindowEvaluation windows = place.windows(model, adapter, tail);
       return protocol == EvaluationWindows.Protocol.DOCUMENTS
-          ? byDocument(set, job)
-          : byStream(set, job);
+          ? byDocument(set, windows)
+          : byStream(set, windows);
     }
   }
 
-  private Map<Integer, Perplexity> byDocument(TokenDataSet set, PerplexityJob job) {
+  private Map<Integer, Perplexity> byDocument(TokenDataSet set, WindowEvaluation windows)
+      throws IOException {
     int longest = lengths.stream().mapToInt(Integer::intValue).max().orElseThrow();
     int minimum = minimumTokens > 0 ? minimumTokens : longest;
     List<Slice> slices = EvaluationWindows.documents(set.lengths(), longest, minimum, documents);
@@ -72,10 +68,11 @@ record PerplexityEvaluation(
       Arrays.setAll(positions, i -> i * longest);
       starts.put(length, positions);
     }
-    return job.run(tokens, starts);
+    return windows.run(tokens, starts);
   }
 
-  private Map<Integer, Perplexity> byStream(TokenDataSet set, PerplexityJob job) {
+  private Map<Integer, Perplexity> byStream(TokenDataSet set, WindowEvaluation windows)
+      throws IOException {
     long size = set.info().heldOut().tokens();
     if (size > LONGEST_STREAM) {
       throw new UserException(
@@ -94,7 +91,7 @@ record PerplexityEvaluation(
       Arrays.setAll(positions, i -> i * stride);
       starts.put(length, positions);
     }
-    return job.run(tokens, starts);
+    return windows.run(tokens, starts);
   }
 
   private static int[] joined(List<int[]> parts) {

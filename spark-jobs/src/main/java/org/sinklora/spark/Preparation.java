@@ -1,12 +1,10 @@
 package org.sinklora.spark;
 
 import java.io.IOException;
-import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -16,7 +14,6 @@ import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
-import org.sinklora.data.HeldOutSplit;
 import org.sinklora.data.SequencePacker;
 import org.sinklora.data.TokenDocuments;
 import org.sinklora.data.Tokenizer;
@@ -41,41 +38,42 @@ final class Preparation {
   /** Documents that are packed together by one task; fixed, so that the result is. */
   private static final int DOCUMENTS_PER_PACK = 4096;
 
-  /**
-   * @param model whose tokenizer is used
-   * @param heldOut share of the documents
-   * @param minimumCharacters documents shorter than that are left out
-   * @param packedLength tokens of a packed sequence; 0 keeps documents as they are
-   */
-  record Settings(ModelSource model, HeldOutSplit heldOut, int minimumCharacters, int packedLength)
-      implements Serializable {}
-
   private final SparkSession spark;
-  private final Settings settings;
+  private final PreparationSettings settings;
 
-  Preparation(SparkSession spark, Settings settings) {
+  Preparation(SparkSession spark, PreparationSettings settings) {
     this.spark = spark;
     this.settings = settings;
   }
 
+  /** Prepares in a session of its own. */
+  static DataSetInfo run(
+      String master, PreparationSettings settings, Prepare.Request request, Tokenizer tokenizer)
+      throws IOException {
+    try (SparkSession spark = SparkSessions.open("prepare", master)) {
+      TextSources texts = request.find(SparkSessions.storage(spark));
+      return new Preparation(spark, settings)
+          .write(new SparkTexts(spark, request.field()).read(texts), tokenizer, request.output());
+    }
+  }
+
   /** Writes the data set; it appears complete or not at all. */
-  DataSetInfo write(JavaRDD<Text> texts, Tokenizer tokenizer, Path output) throws IOException {
+  DataSetInfo write(JavaRDD<Text> texts, Tokenizer tokenizer, String output) throws IOException {
     int bos = tokenizer.bosId().orElse(-1);
     if (settings.packedLength() > 0 && bos < 0) {
       throw new UserException(
           "The tokenizer has no BOS, which tells packed documents apart; leave out --pack");
     }
     Storage storage = SparkSessions.storage(spark);
-    Path fresh = Storage.sibling(output, "tmp");
+    String fresh = Storage.sibling(output, "tmp");
     Dataset<Row> tokens = numbered(tokenize(texts)).persist(StorageLevel.MEMORY_AND_DISK());
     try {
       if (tokens.isEmpty()) {
-        throw new UserException(
-            "No document is left: the inputs are empty, or every text has fewer than the %,d characters of --min-characters"
-                .formatted(settings.minimumCharacters()));
+        throw TokenizedTexts.noneLeft(settings.minimumCharacters());
       }
       DataSetInfo info =
           new DataSetInfo(
+              DataSetInfo.PARQUET,
               settings.packedLength() > 0 ? DataSetInfo.PACKED : DataSetInfo.DOCUMENTS,
               settings.packedLength(),
               settings.model().location(),
@@ -85,7 +83,7 @@ final class Preparation {
               settings.heldOut().share(),
               write(tokens, Split.TRAIN, bos, fresh),
               write(tokens, Split.HELD_OUT, bos, fresh));
-      storage.writeText(new Path(fresh, DataSetInfo.FILE), info.toJson());
+      storage.writeText(Storage.child(fresh, DataSetInfo.FILE), info.toJson());
       storage.replace(fresh, output);
       return info;
     } finally {
@@ -95,7 +93,7 @@ final class Preparation {
   }
 
   private Dataset<Row> tokenize(JavaRDD<Text> texts) {
-    Settings chosen = settings;
+    PreparationSettings chosen = settings;
     JavaRDD<Row> rows =
         texts
             .filter(text -> text.text().length() >= 1)
@@ -105,7 +103,7 @@ final class Preparation {
     return spark.createDataFrame(rows, DOCUMENT).dropDuplicates("name");
   }
 
-  private static Iterator<Row> tokenize(Iterator<Text> texts, Settings settings)
+  private static Iterator<Row> tokenize(Iterator<Text> texts, PreparationSettings settings)
       throws IOException {
     Tokenizer tokenizer = ExecutorTokenizers.of(settings.model());
     List<Row> rows = new ArrayList<>();
@@ -134,7 +132,7 @@ final class Preparation {
     return spark.createDataFrame(rows, TOKENS);
   }
 
-  private DataSetInfo.Part write(Dataset<Row> tokens, Split split, int bos, Path folder) {
+  private DataSetInfo.Part write(Dataset<Row> tokens, Split split, int bos, String folder) {
     Dataset<Row> rows =
         tokens
             .filter(functions.col("held_out").equalTo(split == Split.HELD_OUT))
@@ -142,7 +140,7 @@ final class Preparation {
     if (settings.packedLength() > 0 && split == Split.TRAIN) {
       rows = packed(rows, bos);
     }
-    String target = new Path(folder, split.folder()).toString();
+    String target = Storage.child(folder, split.folder());
     rows.write().parquet(target);
     Row sums =
         spark

@@ -5,9 +5,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
-import org.apache.spark.sql.SparkSession;
 import org.sinklora.data.HeldOutSplit;
 import org.sinklora.data.Tokenizer;
 import picocli.CommandLine;
@@ -26,7 +23,9 @@ import picocli.CommandLine.Option;
       "  sinklora prepare --input texts/ --output data/",
       "  sinklora prepare --input a.jsonl,b.parquet --text-field body --output data/",
       "  sinklora prepare --input lucene-core-9.12.0-sources.jar --held-out 1 --output test/",
-      "  sinklora prepare --input texts/ --pack 4096 --output packed/"
+      "  sinklora prepare --input texts/ --pack 4096 --output packed/",
+      "  sinklora prepare --input a-sources.jar,b-sources.jar --min-characters 14000 --held-out 0 \\",
+      "      --token-files --output tokens/"
     })
 public final class Prepare implements Callable<Integer> {
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
@@ -92,6 +91,13 @@ public final class Prepare implements Callable<Integer> {
               + " which training takes random windows.")
   private int pack;
 
+  @Option(
+      names = "--token-files",
+      description =
+          "Write token files, two bytes a token, instead of Parquet: this process does it alone, and"
+              + " machines without Spark can train on them.")
+  private boolean tokenFiles;
+
   @Mixin private CommonOptions common;
 
   Prepare() {}
@@ -101,26 +107,49 @@ public final class Prepare implements Callable<Integer> {
     SinkLora.main(arguments, "prepare");
   }
 
+  /** What is asked for, beside the settings that decide the result. */
+  record Request(
+      List<String> inputs,
+      String field,
+      List<String> extensions,
+      String output,
+      boolean overwrite) {
+
+    /** Finds the texts, once it is clear that the output may be written. */
+    TextSources find(Storage storage) throws IOException {
+      storage.checkOutput(output, overwrite, DataSetInfo.FILE);
+      TextSources texts = new TextSources(storage, extensions);
+      for (String input : inputs) {
+        texts.add(input);
+      }
+      return texts;
+    }
+  }
+
   @Override
   public Integer call() throws Exception {
     if (pack < 0 || pack == 1) {
       throw new UserException("--pack is %d; choose 2 or more".formatted(pack));
     }
-    ModelSource source = ModelSource.of(model.location(), new Configuration());
-    HeldOutSplit split = new HeldOutSplit(heldOut);
-    try (Tokenizer tokenizer = Tokenizer.load(source.folder(new Configuration()));
-        SparkSession spark = SparkSessions.open("prepare", common.master())) {
+    if (pack > 0 && tokenFiles) {
+      throw new UserException("--token-files keeps documents as they are; leave out --pack");
+    }
+    if (!tokenFiles) {
+      ClassPath.requireSpark("'prepare' without --token-files");
+    }
+    Storage storage = Storage.here();
+    ModelSource source = ModelSource.of(model.location(), storage);
+    PreparationSettings settings =
+        new PreparationSettings(source, new HeldOutSplit(heldOut), minimumCharacters, pack);
+    Request request = new Request(inputs, field, extensions, output, overwrite);
+    try (Tokenizer tokenizer = Tokenizer.load(source.folder(storage))) {
       ModelFit.check(tokenizer, source);
-      Path target = new Path(output);
-      SparkSessions.storage(spark).checkOutput(target, overwrite, DataSetInfo.FILE);
-      TextSources texts = new TextSources(spark, field, extensions);
-      for (String input : inputs) {
-        texts.add(input);
-      }
       long start = System.nanoTime();
       DataSetInfo info =
-          new Preparation(spark, new Preparation.Settings(source, split, minimumCharacters, pack))
-              .write(texts.read(), tokenizer, target);
+          tokenFiles
+              ? new TokenPreparation(storage, settings)
+                  .write(request.find(storage).read(field), tokenizer, output)
+              : Preparation.run(common.master(), settings, request, tokenizer);
       report(info, (System.nanoTime() - start) / 1e9);
     }
     return 0;

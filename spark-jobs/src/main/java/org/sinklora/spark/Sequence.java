@@ -16,6 +16,19 @@ import org.sinklora.lora.TokenBatch;
  */
 record Sequence(long number, int[] tokens, int boundary) implements Serializable {
 
+  /** Sequences of one document each as one batch; a single one of any kind. */
+  static TokenBatch batch(List<Sequence> sequences) {
+    Sequence first = sequences.get(0);
+    if (sequences.size() == 1) {
+      return first.batch();
+    }
+    if (first.boundary >= 0) {
+      throw new UserException(
+          "Packed sequences go through the model one by one; leave out --sequences-per-pass");
+    }
+    return TokenBatch.of(sequences.stream().map(Sequence::tokens).toList(), first.number);
+  }
+
   /** As a batch in which documents do not see each other. */
   TokenBatch batch() {
     if (boundary < 0) {

@@ -10,8 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -67,7 +65,7 @@ final class SettingsFile implements CommandLine.IDefaultValueProvider {
 
   private static SettingsFile read(String file, CommandLine command) {
     try {
-      String text = new Storage(new Configuration()).readText(new Path(file));
+      String text = Storage.here().readText(file);
       Map<String, String> values =
           file.endsWith(".properties") ? properties(text) : yaml(file, text, command);
       return new SettingsFile(file, values);

@@ -2,6 +2,7 @@ package org.sinklora.spark;
 
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
 
 /** Opens the Spark session of an application. */
@@ -40,6 +41,11 @@ final class SparkSessions {
   }
 
   static Storage storage(SparkSession spark) {
-    return new Storage(spark.sparkContext().hadoopConfiguration());
+    return new HadoopStorage(spark.sparkContext().hadoopConfiguration());
+  }
+
+  /** The storage of a task, with the settings of its application. */
+  static Storage taskStorage() {
+    return new HadoopStorage(SparkHadoopUtil.get().conf());
   }
 }

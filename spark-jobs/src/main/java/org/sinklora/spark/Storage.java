@@ -2,48 +2,86 @@ package org.sinklora.spark;
 
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.util.ArrayList;
-import java.util.Arrays;
+import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.Stream;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.FSDataInputStream;
-import org.apache.hadoop.fs.FSDataOutputStream;
-import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.LocalFileSystem;
-import org.apache.hadoop.fs.LocatedFileStatus;
-import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.RemoteIterator;
 
-/** Files and folders under Hadoop paths: {@code file:}, {@code hdfs:}, {@code s3a:}. */
-final class Storage {
-  private final Configuration configuration;
+/**
+ * Files and folders under paths: those of Hadoop ({@code file:}, {@code hdfs:}, {@code s3a:}) where
+ * Hadoop is on the class path, else those of this machine.
+ */
+abstract class Storage {
+  private static final String HADOOP = "org.apache.hadoop.conf.Configuration";
 
-  Storage(Configuration configuration) {
-    this.configuration = configuration;
+  /** The storage of this process: Hadoop's with its default settings, if there is Hadoop. */
+  static Storage here() {
+    return ClassPath.has(HADOOP) ? HadoopStorage.create() : new LocalStorage();
   }
+
+  /** A path below a folder. */
+  static String child(String folder, String name) {
+    return folder.endsWith("/") ? folder + name : folder + "/" + name;
+  }
+
+  /** The last part of a path. */
+  static String name(String path) {
+    String trimmed = path.replaceFirst("[/\\\\]+$", "");
+    return trimmed.substring(Math.max(trimmed.lastIndexOf('/'), trimmed.lastIndexOf('\\')) + 1);
+  }
+
+  /** A hidden name beside a path, which readers of the folder skip. */
+  static String sibling(String path, String ending) {
+    String trimmed = path.replaceFirst("/+$", "");
+    String folder = trimmed.substring(0, trimmed.length() - name(trimmed).length());
+    return folder + "._" + name(trimmed) + "." + UUID.randomUUID() + "." + ending;
+  }
+
+  abstract boolean exists(String path) throws IOException;
+
+  abstract boolean isFolder(String path) throws IOException;
+
+  /** What lies in a folder, by name. */
+  abstract List<StoredFile> list(String folder) throws IOException;
+
+  /** All files of a folder and its subfolders, or the file itself, in the order of their paths. */
+  abstract List<StoredFile> allFiles(String path) throws IOException;
+
+  abstract InputStream open(String file) throws IOException;
+
+  /** Begins a file, with its folders; what is written is there for others after a flush. */
+  abstract OutputStream create(String file) throws IOException;
+
+  abstract void createFolder(String folder) throws IOException;
+
+  /** Renames a file or folder; the target does not exist. */
+  abstract void move(String from, String to) throws IOException;
+
+  /** Deletes a file, or a folder with all that is in it; nothing if there is none. */
+  abstract void delete(String path) throws IOException;
+
+  /** Bytes that still fit where the path is or would be. */
+  abstract long room(String path) throws IOException;
+
+  /** The absolute path, without the name of a file system. */
+  abstract String absolute(String path) throws IOException;
 
   /**
-   * The file system of a path. A local one without Hadoop's checksum files, which would lie about
-   * in folders that other programs read.
+   * A folder or file as one of this machine: itself if it is local, otherwise a copy, of the files
+   * right in it, that ends with the process.
+   *
+   * @throws FileNotFoundException if there is none
    */
-  FileSystem fileSystem(Path path) throws IOException {
-    FileSystem found = path.getFileSystem(configuration);
-    return found instanceof LocalFileSystem local ? local.getRawFileSystem() : found;
-  }
-
-  boolean exists(Path path) throws IOException {
-    return fileSystem(path).exists(path);
-  }
+  abstract Path local(String path) throws IOException;
 
   /** Whether this is a folder with something in it. */
-  boolean isFilled(Path folder) throws IOException {
-    return exists(folder) && fileSystem(folder).listStatus(folder).length > 0;
+  boolean isFilled(String folder) throws IOException {
+    return exists(folder) && !list(folder).isEmpty();
   }
 
   /**
@@ -54,7 +92,7 @@ final class Storage {
    *     nothing is replaced, since it may be any folder
    * @throws UserException if there is something and it is not to be replaced
    */
-  void checkOutput(Path folder, boolean overwrite, String mark) throws IOException {
+  void checkOutput(String folder, boolean overwrite, String mark) throws IOException {
     if (!isFilled(folder)) {
       return;
     }
@@ -63,7 +101,7 @@ final class Storage {
           "The output folder %s exists and is not empty; choose another, or pass --overwrite to replace it"
               .formatted(folder));
     }
-    if (!exists(new Path(folder, mark))) {
+    if (!exists(child(folder, mark))) {
       throw new UserException(
           "%s is not empty and has no %s, so it was not written by this command: it is not overwritten; remove it yourself or choose another"
               .formatted(folder, mark));
@@ -73,46 +111,35 @@ final class Storage {
   /**
    * @throws UserException if the file system has less room than that
    */
-  void checkRoom(Path folder, long bytes) throws IOException {
-    Path existing = folder.makeQualified(fileSystem(folder).getUri(), workingFolder(folder));
-    while (!exists(existing) && existing.getParent() != null) {
-      existing = existing.getParent();
-    }
-    long remaining = fileSystem(existing).getStatus(existing).getRemaining();
+  void checkRoom(String folder, long bytes) throws IOException {
+    long remaining = room(folder);
     if (remaining < bytes) {
       throw new UserException(
           "%s has room for %,d MiB, but %,d MiB are needed; free some, or choose another --output"
-              .formatted(existing, remaining >> 20, (bytes >> 20) + 1));
+              .formatted(folder, remaining >> 20, (bytes >> 20) + 1));
     }
   }
 
-  private Path workingFolder(Path path) throws IOException {
-    return fileSystem(path).getWorkingDirectory();
-  }
-
-  String readText(Path file) throws IOException {
-    try (FSDataInputStream in = fileSystem(file).open(file)) {
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-    }
-  }
-
-  byte[] readBytes(Path file) throws IOException {
-    try (FSDataInputStream in = fileSystem(file).open(file)) {
+  byte[] readBytes(String file) throws IOException {
+    try (InputStream in = open(file)) {
       return in.readAllBytes();
     }
   }
 
+  String readText(String file) throws IOException {
+    return new String(readBytes(file), StandardCharsets.UTF_8);
+  }
+
   /** Writes a file that appears complete or not at all. */
-  void writeText(Path file, String text) throws IOException {
-    FileSystem fileSystem = fileSystem(file);
-    Path fresh = sibling(file, "tmp");
+  void writeText(String file, String text) throws IOException {
+    String fresh = sibling(file, "tmp");
     try {
-      try (FSDataOutputStream out = fileSystem.create(fresh, true)) {
+      try (OutputStream out = create(fresh)) {
         out.write(text.getBytes(StandardCharsets.UTF_8));
       }
       replace(fresh, file);
     } finally {
-      fileSystem.delete(fresh, false);
+      delete(fresh);
     }
   }
 
@@ -120,117 +147,64 @@ final class Storage {
    * Copies a local folder so that the target appears complete or not at all; what was there before
    * is replaced.
    */
-  void upload(java.nio.file.Path folder, Path target) throws IOException {
-    FileSystem fileSystem = fileSystem(target);
-    Path fresh = sibling(target, "tmp");
+  void upload(Path folder, String target) throws IOException {
+    String fresh = sibling(target, "tmp");
     try {
-      fileSystem.mkdirs(fresh);
-      for (java.nio.file.Path file : filesOf(folder)) {
-        try (FSDataOutputStream out =
-            fileSystem.create(new Path(fresh, file.getFileName().toString()), true)) {
+      createFolder(fresh);
+      for (Path file : filesOf(folder)) {
+        try (OutputStream out = create(child(fresh, file.getFileName().toString()))) {
           Files.copy(file, out);
         }
       }
       replace(fresh, target);
     } finally {
-      fileSystem.delete(fresh, true);
+      delete(fresh);
     }
   }
 
-  /** Moves {@code fresh} to {@code target}; what was there is removed only once that is done. */
-  void replace(Path fresh, Path target) throws IOException {
-    FileSystem fileSystem = fileSystem(target);
-    Path old = sibling(target, "old");
-    boolean replaces = fileSystem.exists(target);
-    if (replaces) {
-      rename(fileSystem, target, old);
-    }
-    try {
-      rename(fileSystem, fresh, target);
-    } catch (IOException e) {
-      if (replaces) {
-        rename(fileSystem, old, target);
-      }
-      throw e;
-    }
-    if (replaces) {
-      fileSystem.delete(old, true);
-    }
-  }
-
-  private static void rename(FileSystem fileSystem, Path from, Path to) throws IOException {
-    if (to.getParent() != null) {
-      fileSystem.mkdirs(to.getParent());
-    }
-    if (!fileSystem.rename(from, to)) {
-      throw new IOException("Can't move " + from + " to " + to);
-    }
-  }
-
-  /** A hidden name beside a path, which readers of the folder skip. */
-  static Path sibling(Path path, String ending) {
-    String name = "._" + path.getName() + "." + UUID.randomUUID() + "." + ending;
-    return path.getParent() == null ? new Path(name) : new Path(path.getParent(), name);
-  }
-
-  private static List<java.nio.file.Path> filesOf(java.nio.file.Path folder) throws IOException {
-    try (Stream<java.nio.file.Path> files = Files.list(folder)) {
+  private static List<Path> filesOf(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
       return files.filter(Files::isRegularFile).sorted().toList();
     }
   }
 
-  /** The folder itself if it is local, otherwise a copy of its files that ends with the process. */
-  java.nio.file.Path local(Path folder) throws IOException {
-    FileSystem fileSystem = fileSystem(folder);
-    if (!fileSystem.exists(folder)) {
-      throw new FileNotFoundException(folder + " does not exist");
+  /** Moves {@code fresh} to {@code target}; what was there is removed only once that is done. */
+  void replace(String fresh, String target) throws IOException {
+    String old = sibling(target, "old");
+    boolean replaces = exists(target);
+    if (replaces) {
+      move(target, old);
     }
-    if (fileSystem.getUri().getScheme().equals("file")) {
-      return java.nio.file.Path.of(fileSystem.makeQualified(folder).toUri().getPath());
-    }
-    java.nio.file.Path copy = Files.createTempDirectory("sinklora-");
-    copy.toFile().deleteOnExit();
-    for (FileStatus status : fileSystem.listStatus(folder)) {
-      if (status.isFile()) {
-        java.nio.file.Path target = copy.resolve(status.getPath().getName());
-        target.toFile().deleteOnExit();
-        try (FSDataInputStream in = fileSystem.open(status.getPath())) {
-          Files.copy(in, target);
-        }
+    try {
+      move(fresh, target);
+    } catch (IOException e) {
+      if (replaces) {
+        move(old, target);
       }
+      throw e;
     }
-    return copy;
+    if (replaces) {
+      delete(old);
+    }
   }
 
   /** The subfolders of a folder, by name; none if there is no such folder. */
-  List<Path> folders(Path folder) throws IOException {
+  List<String> folders(String folder) throws IOException {
     if (!exists(folder)) {
       return List.of();
     }
-    return Arrays.stream(fileSystem(folder).listStatus(folder))
-        .filter(FileStatus::isDirectory)
-        .map(FileStatus::getPath)
-        .sorted(Comparator.comparing(Path::getName))
+    return list(folder).stream()
+        .filter(StoredFile::folder)
+        .sorted(Comparator.comparing(StoredFile::name))
+        .map(StoredFile::path)
         .toList();
   }
 
-  /** All files of a folder and its subfolders, or the file itself; hidden ones left out. */
-  List<FileStatus> files(Path path) throws IOException {
-    FileSystem fileSystem = fileSystem(path);
-    List<FileStatus> files = new ArrayList<>();
-    RemoteIterator<LocatedFileStatus> all = fileSystem.listFiles(path, true);
-    while (all.hasNext()) {
-      FileStatus file = all.next();
-      String name = file.getPath().getName();
-      if (!name.startsWith(".") && !name.startsWith("_")) {
-        files.add(file);
-      }
-    }
-    files.sort(Comparator.comparing(file -> file.getPath().toString()));
-    return files;
-  }
-
-  void delete(Path path) throws IOException {
-    fileSystem(path).delete(path, true);
+  /** As {@link #allFiles}, hidden ones left out. */
+  List<StoredFile> files(String path) throws IOException {
+    return allFiles(path).stream()
+        .filter(file -> !file.name().startsWith(".") && !file.name().startsWith("_"))
+        .sorted(Comparator.comparing(StoredFile::path))
+        .toList();
   }
 }

@@ -5,8 +5,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
-import org.apache.hadoop.conf.Configuration;
-import org.sinklora.compute.CpuDevice;
 import org.sinklora.data.Tokenizer;
 import org.sinklora.h2o.AdapterWeights;
 import org.sinklora.h2o.CachePrecision;
@@ -16,8 +14,6 @@ import org.sinklora.h2o.GenerationResult;
 import org.sinklora.h2o.Generator;
 import org.sinklora.h2o.KvCachePolicy;
 import org.sinklora.h2o.WeightPrecision;
-import org.sinklora.lora.CausalLm;
-import org.sinklora.lora.LoraAdapter;
 
 /** A model with or without an adapter, ready to continue texts. */
 final class TextGeneration implements AutoCloseable {
@@ -25,39 +21,53 @@ final class TextGeneration implements AutoCloseable {
   private final Generator generator;
   private final ModelSource source;
 
-  private TextGeneration(ModelSource source, Tokenizer tokenizer, Generator generator) {
+  /** What the generator reads its weights from; null where it has its own. */
+  private final LoadedModel loaded;
+
+  private TextGeneration(
+      ModelSource source, Tokenizer tokenizer, Generator generator, LoadedModel loaded) {
     this.source = source;
     this.tokenizer = tokenizer;
     this.generator = generator;
+    this.loaded = loaded;
   }
 
   /**
    * @param source with the context to run under
    * @param adapter its folder; null without
+   * @param weights how they are stored; null for the device's own way
    */
   static TextGeneration open(
       ModelSource source,
       String adapter,
       WeightPrecision weights,
+      DeviceChoice choice,
       int threads,
-      Configuration hadoop)
+      Storage storage)
       throws IOException {
-    Path folder = source.folder(hadoop);
+    Path folder = source.folder(storage);
     Tokenizer tokenizer = Tokenizer.load(folder);
     ModelFit.check(tokenizer, source);
-    // The generator packs the weights it needs: model and adapter are let go of afterwards.
-    try (CpuDevice device = new CpuDevice(threads);
-        CausalLm base = CausalLm.load(folder, source.config(), device);
-        LoraAdapter loaded = AdapterFolder.load(adapter, base, hadoop)) {
-      Generator generator =
-          Generator.builder(loaded == null ? base : base.withAdapter(loaded))
+    LoadedModel loaded = LoadedModel.open(source, adapter, choice, threads, storage);
+    boolean needed = false;
+    try {
+      Generator.Builder builder =
+          Generator.builder(loaded.model())
               .optTokenizer(tokenizer)
               .optAdapterWeights(AdapterWeights.MERGED)
-              .optWeights(weights)
               .optThreads(threads)
-              .optMaxBatch(1)
-              .build();
-      return new TextGeneration(source, tokenizer, generator);
+              .optMaxBatch(1);
+      if (weights != null) {
+        builder.optWeights(weights);
+      }
+      Generator generator = builder.build();
+      // On the CPU it has packed the weights it needs: model and adapter are let go of.
+      needed = choice.isGpu();
+      return new TextGeneration(source, tokenizer, generator, needed ? loaded : null);
+    } finally {
+      if (!needed) {
+        loaded.close();
+      }
     }
   }
 
@@ -117,6 +127,9 @@ final class TextGeneration implements AutoCloseable {
   @Override
   public void close() {
     generator.close();
+    if (loaded != null) {
+      loaded.close();
+    }
     tokenizer.close();
   }
 }

@@ -1,28 +1,27 @@
 package org.sinklora.spark;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.Path;
-import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.deploy.SparkHadoopUtil;
-import org.apache.spark.sql.SparkSession;
 import org.sinklora.data.Document;
 import org.sinklora.data.JsonLines;
 import org.sinklora.data.SourceJar;
 import org.sinklora.data.TextFiles;
 
-/** Finds and reads the documents of the inputs of {@link Prepare}, in parallel. */
+/** Finds the files with the texts of {@link Prepare}, and reads them one by one. */
 final class TextSources {
   /** What a file is, told by its name. */
-  private enum Kind {
+  enum Kind {
     TEXT,
     JSON_LINES,
     PARQUET,
@@ -30,20 +29,53 @@ final class TextSources {
   }
 
   /** A file and what its documents' names begin with. */
-  private record Source(String file, String prefix) implements Serializable {}
+  record Source(String file, String prefix) implements Serializable {
+    /** The document of a plain-text file. */
+    Text text(Storage storage) throws IOException {
+      return new Text(prefix, TextFiles.decode(file, storage.readBytes(file)));
+    }
 
-  private final SparkSession spark;
-  private final String field;
+    /** The documents of a Maven {@code sources} jar. */
+    List<Text> sourceFiles(Storage storage) throws IOException {
+      try (LocalFolder local = new LocalFolder()) {
+        Path copy = local.path().resolve("sources.jar");
+        try (InputStream in = storage.open(file)) {
+          Files.copy(in, copy);
+        }
+        List<Text> texts = new ArrayList<>();
+        for (Document document : SourceJar.read(copy)) {
+          texts.add(Text.of(prefix, document));
+        }
+        if (texts.isEmpty()) {
+          throw new UserException(
+              file + " holds no Java or Scala source; give the jar with classifier 'sources'");
+        }
+        return texts;
+      }
+    }
+
+    private List<Text> jsonLines(Storage storage, String field) throws IOException {
+      List<Text> texts = new ArrayList<>();
+      try (BufferedReader lines =
+          new BufferedReader(new InputStreamReader(storage.open(file), StandardCharsets.UTF_8))) {
+        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+          JsonLines.document(line, field, "A line of " + file)
+              .ifPresent(document -> texts.add(Text.of("", document)));
+        }
+      }
+      return texts;
+    }
+  }
+
+  private final Storage storage;
   private final List<String> extensions;
   private final Map<Kind, List<Source>> sources = new EnumMap<>(Kind.class);
 
   /**
-   * @param field of JSON lines and Parquet that holds the text
    * @param extensions of plain-text files
    */
-  TextSources(SparkSession spark, String field, List<String> extensions) {
-    this.spark = spark;
-    this.field = field;
+  TextSources(Storage storage, List<String> extensions) {
+    this.storage = storage;
     this.extensions = extensions;
     for (Kind kind : Kind.values()) {
       sources.put(kind, new ArrayList<>());
@@ -56,20 +88,18 @@ final class TextSources {
    * @throws UserException if it does not exist or has nothing to read
    */
   void add(String input) throws IOException {
-    Storage storage = SparkSessions.storage(spark);
-    Path path = new Path(input);
-    if (!storage.exists(path)) {
+    if (!storage.exists(input)) {
       throw new UserException("The input %s does not exist".formatted(input));
     }
-    boolean folder = storage.fileSystem(path).getFileStatus(path).isDirectory();
+    boolean folder = storage.isFolder(input);
     int found = 0;
     long bytes = 0;
-    for (FileStatus file : storage.files(path)) {
-      Kind kind = kind(file.getPath().getName(), !folder);
+    for (StoredFile file : storage.files(input)) {
+      Kind kind = kind(file.name(), !folder);
       if (kind != null) {
-        sources.get(kind).add(source(storage, path, file.getPath(), folder, kind));
+        sources.get(kind).add(source(input, file.path(), folder, kind));
         found++;
-        bytes += file.getLen();
+        bytes += file.bytes();
       }
     }
     if (found == 0) {
@@ -97,91 +127,39 @@ final class TextSources {
   }
 
   /** Files are named by their path below the input, so that the input can be elsewhere. */
-  private static Source source(Storage storage, Path input, Path file, boolean folder, Kind kind)
-      throws IOException {
-    Path root = storage.fileSystem(input).makeQualified(input);
-    String path = storage.fileSystem(file).makeQualified(file).toUri().getPath();
-    String below =
-        folder ? path.substring(root.toUri().getPath().length()).replaceFirst("^/", "") : "";
-    String name = folder ? root.getName() + "/" + below : root.getName();
-    return new Source(file.toString(), kind == Kind.SOURCE_JAR ? name + "/" : name);
+  private Source source(String input, String file, boolean folder, Kind kind) throws IOException {
+    String root = storage.absolute(input);
+    String below = folder ? storage.absolute(file).substring(root.length()) : "";
+    String name = Storage.name(root) + (folder ? "/" + below.replaceFirst("^/", "") : "");
+    return new Source(file, kind == Kind.SOURCE_JAR ? name + "/" : name);
   }
 
-  /** All documents; the same document may come twice where inputs overlap. */
-  JavaRDD<Text> read() {
-    JavaSparkContext context = SparkSessions.context(spark);
-    int slices = Math.max(1, context.defaultParallelism() * 4);
-    JavaRDD<Text> texts = context.emptyRDD();
-    List<Source> files = sources.get(Kind.TEXT);
-    if (!files.isEmpty()) {
-      texts = texts.union(context.parallelize(files, slices).map(TextSources::text));
+  List<Source> of(Kind kind) {
+    return sources.get(kind);
+  }
+
+  /**
+   * All documents, read by this process; the same document may come twice where inputs overlap.
+   *
+   * @param field of JSON lines that holds the text
+   * @throws UserException if there is Parquet, which Spark reads
+   */
+  List<Text> read(String field) throws IOException {
+    if (!of(Kind.PARQUET).isEmpty()) {
+      throw new UserException(
+          "%s is Parquet, which is read with Spark alone: run 'sinklora prepare' on it without --token-files"
+              .formatted(of(Kind.PARQUET).get(0).file()));
     }
-    List<Source> jars = sources.get(Kind.SOURCE_JAR);
-    if (!jars.isEmpty()) {
-      texts =
-          texts.union(
-              context.parallelize(jars, jars.size()).flatMap(jar -> sourceFiles(jar).iterator()));
+    List<Text> texts = new ArrayList<>();
+    for (Source source : of(Kind.TEXT)) {
+      texts.add(source.text(storage));
     }
-    String textField = field;
-    for (Source lines : sources.get(Kind.JSON_LINES)) {
-      String file = lines.file();
-      texts =
-          texts.union(
-              context
-                  .textFile(file)
-                  .flatMap(
-                      line ->
-                          JsonLines.document(line, textField, "A line of " + file).stream()
-                              .map(document -> Text.of("", document))
-                              .iterator()));
+    for (Source source : of(Kind.SOURCE_JAR)) {
+      texts.addAll(source.sourceFiles(storage));
     }
-    if (!sources.get(Kind.PARQUET).isEmpty()) {
-      texts = texts.union(parquet());
+    for (Source source : of(Kind.JSON_LINES)) {
+      texts.addAll(source.jsonLines(storage, field));
     }
     return texts;
-  }
-
-  private JavaRDD<Text> parquet() {
-    String[] files = sources.get(Kind.PARQUET).stream().map(Source::file).toArray(String[]::new);
-    var table = spark.read().parquet(files);
-    if (!List.of(table.columns()).contains(field)) {
-      throw new UserException(
-          "%s has no column '%s'; it has %s; name the one with the text with --text-field"
-              .formatted(files[0], field, List.of(table.columns())));
-    }
-    return table
-        .select(field)
-        .na()
-        .drop()
-        .javaRDD()
-        .map(row -> Text.of("", Document.ofContent(row.getString(0))));
-  }
-
-  private static Text text(Source source) throws IOException {
-    byte[] content = taskStorage().readBytes(new Path(source.file()));
-    return new Text(source.prefix(), TextFiles.decode(source.file(), content));
-  }
-
-  private static List<Text> sourceFiles(Source jar) throws IOException {
-    try (LocalFolder local = new LocalFolder()) {
-      java.nio.file.Path copy = local.path().resolve("sources.jar");
-      Path file = new Path(jar.file());
-      try (var in = taskStorage().fileSystem(file).open(file)) {
-        Files.copy(in, copy);
-      }
-      List<Text> texts = new ArrayList<>();
-      for (Document document : SourceJar.read(copy)) {
-        texts.add(Text.of(jar.prefix(), document));
-      }
-      if (texts.isEmpty()) {
-        throw new UserException(
-            jar.file() + " holds no Java or Scala source; give the jar with classifier 'sources'");
-      }
-      return texts;
-    }
-  }
-
-  private static Storage taskStorage() {
-    return new Storage(SparkHadoopUtil.get().conf());
   }
 }

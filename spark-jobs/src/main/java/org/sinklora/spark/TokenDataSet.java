@@ -1,60 +1,26 @@
 package org.sinklora.spark;
 
-import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
-import org.apache.hadoop.fs.Path;
-import org.apache.spark.sql.Column;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 import org.sinklora.data.SequencePlan;
 
-/** One side of a prepared data set: {@code input_ids: array<int>}, {@code document: long}. */
-final class TokenDataSet {
-  private static final StructType REQUEST =
-      new StructType()
-          .add("position", DataTypes.IntegerType, false)
-          .add("document", DataTypes.LongType, false)
-          .add("start", DataTypes.IntegerType, false)
-          .add("length", DataTypes.IntegerType, false);
+/** One side of a data set: documents or packed sequences as token ids. */
+interface TokenDataSet {
 
-  private final SparkSession spark;
-  private final String location;
-  private final DataSetInfo info;
-  private final Dataset<Row> rows;
-  private final int vocabulary;
-  private final long[] documents;
-  private final int[] lengths;
+  /** What is known of the whole data set. */
+  DataSetInfo info();
 
-  private TokenDataSet(
-      SparkSession spark, String location, DataSetInfo info, Dataset<Row> rows, int vocabulary) {
-    this.spark = spark;
-    this.location = location;
-    this.info = info;
-    this.rows = rows;
-    this.vocabulary = vocabulary;
-    List<Row> sizes =
-        rows.select(functions.col("document"), functions.size(functions.col("input_ids")))
-            .sort("document")
-            .collectAsList();
-    documents = sizes.stream().mapToLong(row -> row.getLong(0)).toArray();
-    lengths = sizes.stream().mapToInt(row -> row.getInt(1)).toArray();
-  }
+  /** Tokens of each row, in the order of the documents. */
+  int[] lengths();
 
   /**
-   * @param tokenizer fingerprint that the data must have been made with
-   * @param vocabulary ids of the model
-   * @throws UserException if the data set is missing, empty, or made for another tokenizer
+   * The tokens of these slices, in their order.
+   *
+   * @throws UserException if there is an id that the model has not
    */
-  static TokenDataSet open(
-      SparkSession spark, String location, Split split, String tokenizer, int vocabulary)
-      throws IOException {
-    DataSetInfo info = DataSetInfo.read(SparkSessions.storage(spark), location);
+  List<int[]> read(List<SequencePlan.Slice> slices);
+
+  /** Refuses data of another tokenizer, or a side that is empty. */
+  static void check(DataSetInfo info, String location, Split split, String tokenizer) {
     if (!info.tokenizer().equals(tokenizer)) {
       throw new UserException(
           "The data set %s was prepared with the tokenizer of %s, which is not this model's; prepare it again with --model"
@@ -65,50 +31,5 @@ final class TokenDataSet {
           "The data set %s has no %s rows (held-out share %s); prepare it again with more text or another --held-out"
               .formatted(location, split.folder(), info.heldOutShare()));
     }
-    String folder = new Path(location, split.folder()).toString();
-    return new TokenDataSet(spark, location, info, spark.read().parquet(folder), vocabulary);
-  }
-
-  DataSetInfo info() {
-    return info;
-  }
-
-  /** Tokens of each row, in the order of the documents. */
-  int[] lengths() {
-    return lengths.clone();
-  }
-
-  /** The tokens of these slices, in their order. */
-  List<int[]> read(List<SequencePlan.Slice> slices) {
-    List<Row> requests = new ArrayList<>(slices.size());
-    for (SequencePlan.Slice slice : slices) {
-      requests.add(
-          RowFactory.create(
-              requests.size(), documents[slice.row()], slice.start(), slice.length()));
-    }
-    Column cut =
-        functions.slice(
-            functions.col("input_ids"), functions.col("start").plus(1), functions.col("length"));
-    int[][] found = new int[slices.size()][];
-    rows.join(functions.broadcast(spark.createDataFrame(requests, REQUEST)), "document")
-        .select(functions.col("position"), functions.col("document"), cut)
-        .collectAsList()
-        .forEach(row -> found[row.getInt(0)] = ids(row));
-    return List.of(found);
-  }
-
-  private int[] ids(Row row) {
-    List<Integer> list = row.getList(2);
-    int[] ids = new int[list.size()];
-    int at = 0;
-    for (int id : list) {
-      if (id < 0 || id >= vocabulary) {
-        throw new UserException(
-            "The data set %s holds id %d in document %d, outside the %,d of the model; prepare it again with this model"
-                .formatted(location, id, row.getLong(1), vocabulary));
-      }
-      ids[at++] = id;
-    }
-    return ids;
   }
 }

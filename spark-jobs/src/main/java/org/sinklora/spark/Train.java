@@ -2,13 +2,11 @@ package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** Fine-tunes an adapter; a Spark application. */
+/** Fine-tunes an adapter; a Spark application, or one process with a GPU or without Spark. */
 @Command(
     name = "train",
     mixinStandardHelpOptions = true,
@@ -17,6 +15,7 @@ import picocli.CommandLine.Mixin;
     footerHeading = "%nExamples:%n",
     footer = {
       "  sinklora train --data data/ --context 4096 --learning-rate 3e-3 --output run/",
+      "  sinklora train --device cuda --data tokens/ --context 4096 --batch-size 16 --output run/",
       "  sinklora train --config conf/train.yaml --output run/ --resume",
       "  spark-submit … --class org.sinklora.spark.Train spark-internal --data hdfs:/data \\",
       "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run"
@@ -26,6 +25,7 @@ public final class Train implements Callable<Integer> {
   @Mixin private CommonOptions.Model model;
   @Mixin private TrainTargetOptions targetOptions;
   @Mixin private TrainOptions options;
+  @Mixin private DeviceOptions device;
   @Mixin private CommonOptions common;
 
   Train() {}
@@ -38,13 +38,13 @@ public final class Train implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     TrainTarget target = targetOptions.resolve();
-    ModelSource plain = ModelSource.of(model.location(), new Configuration());
+    ModelSource plain = ModelSource.of(model.location(), Storage.here());
     TrainSettings settings = options.resolve(model.location(), plain.config());
     settings.trainingConfig();
     settings.loraConfig(plain.config());
     ModelSource extended = plain.extended(settings.context(), settings.ropeScaling());
-    try (SparkSession spark = SparkSessions.open("train", common.master())) {
-      ObjectNode result = new TrainingRun(spark, settings, extended, target).run();
+    try (Place place = Place.open("train", common.master(), device)) {
+      ObjectNode result = new TrainingRun(place, settings, extended, target).run();
       result.set("settings", settings.toJson());
       common.writeJson(result);
       spec.commandLine()

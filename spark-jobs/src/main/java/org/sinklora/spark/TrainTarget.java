@@ -1,7 +1,5 @@
 package org.sinklora.spark;
 
-import org.apache.hadoop.fs.Path;
-
 /**
  * What of a run does not change its result; see the options of {@link TrainTargetOptions}.
  *
@@ -13,16 +11,18 @@ import org.apache.hadoop.fs.Path;
  * @param keepCheckpoints how many of them stay
  * @param partitions tasks of a step; 0 to choose
  * @param threads threads of a task; 0 to choose
+ * @param sequencesPerPass sequences that one device takes together
  */
 record TrainTarget(
     String data,
-    Path folder,
+    String folder,
     boolean overwrite,
     boolean resume,
     int checkpointEvery,
     int keepCheckpoints,
     int partitions,
-    int threads) {
+    int threads,
+    int sequencesPerPass) {
 
   /**
    * @throws UserException if the values make no sense
@@ -37,6 +37,10 @@ record TrainTarget(
           "--checkpoint-every is %d and --keep-checkpoints %d; choose 1 or more"
               .formatted(checkpointEvery, keepCheckpoints));
     }
+    if (sequencesPerPass < 1) {
+      throw new UserException(
+          "--sequences-per-pass is %d; choose 1 or more".formatted(sequencesPerPass));
+    }
     if (partitions < 0 || threads < 0) {
       throw new UserException(
           "--partitions is %d and --threads-per-task %d; choose 1 or more, or 0 for the default"
@@ -44,15 +48,15 @@ record TrainTarget(
     }
   }
 
-  Path adapter() {
-    return new Path(folder, "adapter");
+  String adapter() {
+    return Storage.child(folder, "adapter");
   }
 
-  Path checkpoints() {
-    return new Path(folder, "checkpoints");
+  String checkpoints() {
+    return Storage.child(folder, "checkpoints");
   }
 
-  Path metrics() {
-    return new Path(folder, "metrics.jsonl");
+  String metrics() {
+    return Storage.child(folder, "metrics.jsonl");
   }
 }

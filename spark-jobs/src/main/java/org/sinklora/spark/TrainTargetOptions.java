@@ -1,6 +1,5 @@
 package org.sinklora.spark;
 
-import org.apache.hadoop.fs.Path;
 import picocli.CommandLine.Option;
 
 /** The options of training that do not change its result. */
@@ -9,7 +8,9 @@ final class TrainTargetOptions {
       names = "--data",
       paramLabel = "FOLDER",
       required = true,
-      description = "Data set that 'prepare' wrote.")
+      description =
+          "Data set that 'prepare' wrote; or a token file (*.bin), text, JSON lines or a 'sources'"
+              + " jar.")
   private String data;
 
   @Option(
@@ -51,15 +52,25 @@ final class TrainTargetOptions {
       description = "Default: the cores shared out among the tasks.")
   private int threads;
 
+  @Option(
+      names = "--sequences-per-pass",
+      defaultValue = "1",
+      paramLabel = "N",
+      description =
+          "Sequences that go through the model together on a GPU: more memory, less time for short"
+              + " ones. Default: ${DEFAULT-VALUE}.")
+  private int sequencesPerPass;
+
   TrainTarget resolve() {
     return new TrainTarget(
         data,
-        new Path(output),
+        output,
         overwrite,
         resume,
         checkpointEvery,
         keepCheckpoints,
         partitions,
-        threads);
+        threads,
+        sequencesPerPass);
   }
 }

@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -11,7 +12,7 @@ import org.sinklora.lora.StepResult;
  * Training steps as Spark jobs: the adapter is broadcast, each task computes the gradient of its
  * sequences, the sums are merged in a tree, and the driver updates the adapter.
  */
-final class TrainingRounds {
+final class TrainingRounds implements TrainingSteps {
   /** Groups in which sums are merged before they reach the driver. */
   private static final int TREE_DEPTH = 2;
 
@@ -35,8 +36,8 @@ final class TrainingRounds {
     this.tasks = tasks;
   }
 
-  /** One optimiser step on these sequences. */
-  StepResult step(List<Sequence> sequences) {
+  @Override
+  public StepResult step(List<Sequence> sequences) {
     long predictions =
         sequences.stream().mapToLong(sequence -> sequence.batch().predictions()).sum();
     Broadcast<float[]> values = spark.broadcast(adapter.values());
@@ -55,8 +56,14 @@ final class TrainingRounds {
     }
   }
 
-  /** Memory of the largest process of the last step, in bytes. */
-  long largestProcess() {
+  @Override
+  public long largestProcess() {
     return largestProcess;
+  }
+
+  @Override
+  public void describe(ObjectNode result) {
+    result.put("tasks", tasks);
+    result.put("threads_per_task", key.threads());
   }
 }

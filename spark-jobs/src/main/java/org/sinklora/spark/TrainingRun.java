@@ -6,10 +6,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.apache.hadoop.fs.Path;
-import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.SparkSession;
-import org.sinklora.compute.CpuDevice;
 import org.sinklora.data.Tokenizer;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
@@ -21,20 +17,21 @@ final class TrainingRun {
   /** Adapter, gradient and two moments: what a run holds for each trained value, in floats. */
   private static final int FLOATS_PER_VALUE = 3;
 
-  private final SparkSession spark;
+  private final Place place;
   private final Storage storage;
   private final TrainSettings settings;
   private final ModelSource model;
   private final TrainTarget target;
 
   /**
+   * @param place where the steps are computed
    * @param settings what decides the result
    * @param model with the context of the training
    * @param target where things go and how the work is cut
    */
-  TrainingRun(SparkSession spark, TrainSettings settings, ModelSource model, TrainTarget target) {
-    this.spark = spark;
-    this.storage = SparkSessions.storage(spark);
+  TrainingRun(Place place, TrainSettings settings, ModelSource model, TrainTarget target) {
+    this.place = place;
+    this.storage = place.storage();
     this.settings = settings;
     this.model = model;
     this.target = target;
@@ -43,49 +40,32 @@ final class TrainingRun {
   /** The result as it stands in the JSON file. */
   ObjectNode run() throws IOException {
     if (!target.resume()) {
-      storage.checkOutput(target.folder(), target.overwrite(), target.metrics().getName());
+      storage.checkOutput(target.folder(), target.overwrite(), Storage.name(target.metrics()));
     }
     TokenDataSet data;
-    try (Tokenizer tokenizer =
-        Tokenizer.load(model.folder(spark.sparkContext().hadoopConfiguration()))) {
+    try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
       ModelFit.check(tokenizer, model);
-      data =
-          TokenDataSet.open(
-              spark,
-              target.data(),
-              Split.TRAIN,
-              tokenizer.fingerprint(),
-              model.config().vocabSize());
+      data = place.open(target.data(), Split.TRAIN, tokenizer, model);
     }
     SequenceFeed feed = new SequenceFeed(data, settings);
-    JavaSparkContext context = SparkSessions.context(spark);
-    TaskThreads threads =
-        TaskThreads.plan(
-            context, settings.optimizer().batchSize(), target.partitions(), target.threads());
-    GradientWorker.Key key = new GradientWorker.Key(model, settings, threads.threads());
-    try (CpuDevice device = new CpuDevice()) {
-      CausalLm base = ExecutorModels.base(model).on(device);
-      try (LoraAdapter adapter =
-              LoraAdapter.create(base, settings.loraConfig(base.config()), settings.seed());
-          LoraTrainer trainer =
-              new LoraTrainer(base.withAdapter(adapter), settings.trainingConfig())) {
-        storage.checkRoom(
-            target.folder(),
-            adapter.size() * Float.BYTES * FLOATS_PER_VALUE * (target.keepCheckpoints() + 1L));
-        Checkpoints checkpoints =
-            new Checkpoints(
-                storage, target.checkpoints(), identity(data.info()), target.keepCheckpoints());
-        begin(checkpoints, trainer);
-        TrainingRounds rounds = new TrainingRounds(context, trainer, adapter, key, threads.tasks());
-        ObjectNode result = train(feed, trainer, rounds, checkpoints);
-        AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
-        result.put("trained_values", adapter.size());
-        result.put("tasks", threads.tasks());
-        result.put("threads_per_task", threads.threads());
-        return result;
-      }
-    } finally {
-      TaskWorkers.closeIdle();
+    CausalLm base = place.model(model);
+    try (LoraAdapter adapter =
+            LoraAdapter.create(base, settings.loraConfig(base.config()), settings.seed());
+        LoraTrainer trainer =
+            new LoraTrainer(base.withAdapter(adapter), settings.trainingConfig())) {
+      storage.checkRoom(
+          target.folder(),
+          adapter.size() * Float.BYTES * FLOATS_PER_VALUE * (target.keepCheckpoints() + 1L));
+      Checkpoints checkpoints =
+          new Checkpoints(
+              storage, target.checkpoints(), identity(data.info()), target.keepCheckpoints());
+      begin(checkpoints, trainer);
+      TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
+      ObjectNode result = train(feed, trainer, steps, checkpoints);
+      AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
+      result.put("trained_values", adapter.size());
+      steps.describe(result);
+      return result;
     }
   }
 
@@ -101,10 +81,10 @@ final class TrainingRun {
   private void begin(Checkpoints checkpoints, LoraTrainer trainer) throws IOException {
     if (!target.resume()) {
       // Only what a run writes: the folder may hold something else.
-      for (Path old : List.of(target.adapter(), target.checkpoints(), target.metrics())) {
+      for (String old : List.of(target.adapter(), target.checkpoints(), target.metrics())) {
         storage.delete(old);
       }
-      storage.fileSystem(target.folder()).mkdirs(target.folder());
+      storage.createFolder(target.folder());
       return;
     }
     Optional<String> from = checkpoints.restore(trainer);
@@ -114,37 +94,36 @@ final class TrainingRun {
   }
 
   private ObjectNode train(
-      SequenceFeed feed, LoraTrainer trainer, TrainingRounds rounds, Checkpoints checkpoints)
+      SequenceFeed feed, LoraTrainer trainer, TrainingSteps steps, Checkpoints checkpoints)
       throws IOException {
-    long steps = settings.optimizer().steps();
+    long last = settings.optimizer().steps();
     long first = trainer.stepsDone();
     List<Double> losses = new ArrayList<>();
     long start = System.nanoTime();
     long trained = 0;
     try (MetricsLog metrics = new MetricsLog(storage, target.metrics(), first);
-        Progress progress = new Progress("Training", "steps", steps, first)) {
-      while (trainer.stepsDone() < steps) {
+        Progress progress = new Progress("Training", "steps", last, first)) {
+      while (trainer.stepsDone() < last) {
         long begun = System.nanoTime();
         List<Sequence> sequences = feed.step(trainer.stepsDone());
-        StepResult step = rounds.step(sequences);
+        StepResult step = steps.step(sequences);
         long tokens = sequences.stream().mapToLong(sequence -> sequence.tokens().length).sum();
         double rate = tokens / ((System.nanoTime() - begun) / 1e9);
         trained += tokens;
-        metrics.add(step, rate, rounds.largestProcess());
+        metrics.add(step, rate, steps.largestProcess());
         losses.add(step.loss());
-        progress.update(step.step(), note(step, rate, rounds.largestProcess()));
-        boolean last = step.step() == steps;
-        if (!last && step.step() % target.checkpointEvery() == 0) {
+        progress.update(step.step(), note(step, rate, steps.largestProcess()));
+        if (step.step() < last && step.step() % target.checkpointEvery() == 0) {
           checkpoints.save(trainer);
         }
       }
-      if (first < steps) {
+      if (first < last) {
         checkpoints.save(trainer);
       }
     }
     ObjectNode result = new JsonMapper().createObjectNode();
-    result.put("adapter", target.adapter().toString());
-    result.put("steps", steps);
+    result.put("adapter", target.adapter());
+    result.put("steps", last);
     result.put("resumed_at", first);
     double seconds = (System.nanoTime() - start) / 1e9;
     result.put("seconds", seconds);

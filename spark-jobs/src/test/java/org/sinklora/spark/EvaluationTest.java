@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -71,7 +70,7 @@ class EvaluationTest {
   }
 
   private static Perplexity single(Path adapter, int length, int documents) throws IOException {
-    ModelSource source = AdapterFolder.model(adapter.toString(), null, new Configuration());
+    ModelSource source = AdapterFolder.model(adapter.toString(), null, Storage.here());
     try (SparkSession spark = SparkSessions.open("test", "local[1]");
         CpuDevice device = new CpuDevice(2);
         Tokenizer tokenizer = Tokenizer.load(BundledModel.folder());
@@ -79,7 +78,7 @@ class EvaluationTest {
         LoraAdapter loaded = LoraAdapter.load(adapter, base);
         ModelPass pass = new ModelPass(base.withAdapter(loaded))) {
       TokenDataSet set =
-          TokenDataSet.open(
+          ParquetTokens.open(
               spark, SampleData.folder().toString(), Split.HELD_OUT, tokenizer.fingerprint(), 2048);
       List<Slice> slices = new ArrayList<>();
       int[] lengths = set.lengths();
@@ -125,9 +124,7 @@ class EvaluationTest {
         evaluate("--protocol", "stream", "--lengths", "64,512", "--stride", "1500", "--tail", "16");
     assertTrue(result.path("protocol").asText().startsWith("stream: windows every 1500"));
     long tokens =
-        DataSetInfo.read(new Storage(new Configuration()), SampleData.folder().toString())
-            .heldOut()
-            .tokens();
+        DataSetInfo.read(Storage.here(), SampleData.folder().toString()).heldOut().tokens();
     for (JsonNode one : result.path("perplexity")) {
       long windows = (tokens - one.path("context").asInt()) / 1500 + 1;
       assertEquals(windows, one.path("windows").asLong());

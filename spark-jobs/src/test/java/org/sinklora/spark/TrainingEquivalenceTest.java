@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -59,7 +58,7 @@ class TrainingEquivalenceTest {
             JSON.readTree(run.resolve("adapter/sinklora_config.json").toFile()).path("training"),
             TrainSettings.class);
     ModelSource model =
-        ModelSource.of(BundledModel.NAME, new Configuration())
+        ModelSource.of(BundledModel.NAME, Storage.here())
             .extended(settings.context(), settings.ropeScaling());
     List<Double> losses = new ArrayList<>();
     try (SparkSession spark = SparkSessions.open("test", "local[1]");
@@ -72,7 +71,7 @@ class TrainingEquivalenceTest {
             new LoraTrainer(base.withAdapter(adapter), settings.trainingConfig())) {
       SequenceFeed feed =
           new SequenceFeed(
-              TokenDataSet.open(
+              ParquetTokens.open(
                   spark,
                   SampleData.folder().toString(),
                   Split.TRAIN,

@@ -4,7 +4,6 @@ import static org.bytedeco.cuda.global.cudart.CUDA_ERROR_OUT_OF_MEMORY;
 import static org.bytedeco.cuda.global.cudart.CU_STREAM_NON_BLOCKING;
 import static org.bytedeco.cuda.global.cudart.cuCtxSetCurrent;
 import static org.bytedeco.cuda.global.cudart.cuDeviceGet;
-import static org.bytedeco.cuda.global.cudart.cuDevicePrimaryCtxRelease;
 import static org.bytedeco.cuda.global.cudart.cuDevicePrimaryCtxRetain;
 import static org.bytedeco.cuda.global.cudart.cuMemAlloc;
 import static org.bytedeco.cuda.global.cudart.cuMemFree;
@@ -24,6 +23,9 @@ import org.sinklora.compute.AllocatedBytes;
 /**
  * One GPU's primary context, its single stream and its memory.
  *
+ * <p>The context stays for as long as the process: libraries such as cuBLAS keep state in it that
+ * they would look for in vain after it was released and made anew.
+ *
  * <p>Memory whose tensor was forgotten instead of closed is handed in by the garbage collector's
  * thread and freed by the next allocation: the driver is called from one thread at a time.
  */
@@ -34,12 +36,10 @@ final class CudaContext {
   private static final int COLLECTIONS_BEFORE_GIVING_UP = 3;
 
   private final CudaInfo info;
-  private final int device;
   private final CUctx_st context = new CUctx_st();
   private final CUstream_st stream = new CUstream_st();
   private final Queue<CudaMemory.Block> forgotten = new ConcurrentLinkedQueue<>();
   private final AllocatedBytes allocated = new AllocatedBytes();
-  private int liveBlocks;
   private boolean capturing;
   private volatile boolean closed;
 
@@ -47,8 +47,7 @@ final class CudaContext {
     this.info = info;
     int[] handle = new int[1];
     check(cuDeviceGet(handle, info.ordinal()), "cuDeviceGet");
-    this.device = handle[0];
-    check(cuDevicePrimaryCtxRetain(context, device), "cuDevicePrimaryCtxRetain");
+    check(cuDevicePrimaryCtxRetain(context, handle[0]), "cuDevicePrimaryCtxRetain");
     makeCurrent();
     check(cuStreamCreate(stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
   }
@@ -157,7 +156,6 @@ final class CudaContext {
     check(result, "cuMemAlloc");
     synchronized (this) {
       allocated.add(bytes);
-      liveBlocks++;
     }
     return CudaMemory.allocated(this, address[0], bytes);
   }
@@ -205,15 +203,13 @@ final class CudaContext {
     }
     check(cuMemFree(memory.address()), "cuMemFree");
     allocated.add(-memory.bytes());
-    liveBlocks--;
-    releaseIfUnused();
   }
 
   AllocatedBytes allocated() {
     return allocated;
   }
 
-  /** Ends the stream; the context lives on as long as there is memory in it. */
+  /** Ends the stream; tensors keep their memory. */
   synchronized void close() {
     if (closed) {
       return;
@@ -223,14 +219,5 @@ final class CudaContext {
     check(cuStreamSynchronize(stream), "cuStreamSynchronize");
     check(cuStreamDestroy(stream), "cuStreamDestroy");
     closed = true;
-    releaseIfUnused();
-  }
-
-  private void releaseIfUnused() {
-    if (closed && liveBlocks == 0) {
-      check(cuCtxSetCurrent(null), "cuCtxSetCurrent");
-      CURRENT.remove();
-      check(cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease");
-    }
   }
 }

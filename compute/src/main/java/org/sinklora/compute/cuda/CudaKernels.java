@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -81,8 +80,8 @@ final class CudaKernels {
   }
 
   private byte[] binary(Unit unit) {
-    String source = read(unit);
-    List<String> options = options(context.info().architecture(), unit.defines());
+    String source = withDefines(read(unit), unit.defines());
+    List<String> options = options(context.info().architecture());
     String file = KernelCache.fileName(source, options, KernelCompiler.version());
     byte[] kept = cache.read(file);
     if (kept.length > 0) {
@@ -96,16 +95,27 @@ final class CudaKernels {
   }
 
   /** What NVRTC is told. */
-  static List<String> options(String architecture, List<String> defines) {
-    List<String> options = new ArrayList<>();
-    options.add("--gpu-architecture=" + architecture);
-    options.add("--std=c++17");
+  static List<String> options(String architecture) {
     // Lambdas inside kernels can't be annotated without an extension of nvcc's.
-    options.add("--device-as-default-execution-space");
+    return List.of(
+        "--gpu-architecture=" + architecture, "--std=c++17", "--device-as-default-execution-space");
+  }
+
+  /**
+   * The source behind its macros. As options they would also apply to what NVRTC puts before every
+   * source, where a macro named {@code T} breaks the templates.
+   *
+   * @param defines {@code NAME=value}, or {@code NAME} for 1
+   */
+  static String withDefines(String source, List<String> defines) {
+    StringBuilder text = new StringBuilder();
     for (String define : defines) {
-      options.add("-D" + define);
+      int equals = define.indexOf('=');
+      String name = equals < 0 ? define : define.substring(0, equals);
+      String value = equals < 0 ? "1" : define.substring(equals + 1);
+      text.append("#define ").append(name).append(' ').append(value).append('\n');
     }
-    return options;
+    return text.append("#line 1\n").append(source).toString();
   }
 
   /** A source, behind those that it says it follows. */

@@ -4,7 +4,7 @@ import static org.bytedeco.cuda.global.cublas.cublasLtCreate;
 import static org.bytedeco.cuda.global.cublas.cublasLtDestroy;
 import static org.bytedeco.cuda.global.cublas.cublasLtMatmul;
 
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.javacpp.FloatPointer;
@@ -17,10 +17,25 @@ import org.bytedeco.javacpp.FloatPointer;
  * activations, is rounded into work space first.
  */
 final class CudaMatmul {
+  /** Sequences come in many lengths: plans that were not used for long are made again. */
+  private static final class RecentPlans extends LinkedHashMap<MatmulShape, MatmulPlan> {
+    private static final long serialVersionUID = 1;
+    private static final int LARGEST = 2048;
+
+    RecentPlans() {
+      super(64, 0.75f, true);
+    }
+
+    @Override
+    protected boolean removeEldestEntry(Map.Entry<MatmulShape, MatmulPlan> eldest) {
+      return size() > LARGEST;
+    }
+  }
+
   private final CudaDevice device;
   private final CudaContext context;
   private final cublasLtContext handle = new cublasLtContext();
-  private final Map<MatmulShape, MatmulPlan> plans = new HashMap<>();
+  private final Map<MatmulShape, MatmulPlan> plans = new RecentPlans();
   private final FloatPointer alphaValue = new FloatPointer(1);
   private final FloatPointer betaValue = new FloatPointer(1);
   private final RawPointer addressA = new RawPointer();

@@ -87,12 +87,27 @@ class CudaKernelsCompileTest {
       for (List<String> defines : DEFINES) {
         byte[] binary =
             KernelCompiler.compile(
-                Files.readString(source),
+                CudaKernels.withDefines(Files.readString(source), defines),
                 source.getFileName().toString(),
-                CudaKernels.options(architecture, defines));
+                CudaKernels.options(architecture));
         assertTrue(new String(binary, 1, 3, StandardCharsets.US_ASCII).equals("ELF"));
       }
     }
+  }
+
+  @Test
+  void macrosOfOneLetterAreTheSourcesOwn() {
+    assumeRuntimeCompiler();
+    String source = "extern \"C\" __global__ void k(T* x) { *x = D; }";
+    String text = CudaKernels.withDefines(source, List.of("T=float", "D=128"));
+    assertTrue(KernelCompiler.compile(text, "k.cu", CudaKernels.options("sm_80")).length > 0);
+  }
+
+  @Test
+  void definesComeFirstAndLinesCountFromTheSource() {
+    assertEquals(
+        "#define T float\n#define FAST 1\n#define N\n#line 1\nint x;",
+        CudaKernels.withDefines("int x;", List.of("T=float", "FAST", "N=")).replace(" \n", "\n"));
   }
 
   @Test

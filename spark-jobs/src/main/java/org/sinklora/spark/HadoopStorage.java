@@ -1,0 +1,169 @@
+package org.sinklora.spark;
+
+import java.io.FileNotFoundException;
+import java.io.FilterOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
+import org.apache.hadoop.fs.LocatedFileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RemoteIterator;
+
+/** Hadoop's file systems. */
+final class HadoopStorage extends Storage {
+  private final Configuration configuration;
+
+  HadoopStorage(Configuration configuration) {
+    this.configuration = configuration;
+  }
+
+  static Storage create() {
+    return new HadoopStorage(new Configuration());
+  }
+
+  /**
+   * The file system of a path. A local one without Hadoop's checksum files, which would lie about
+   * in folders that other programs read.
+   */
+  private FileSystem fileSystem(Path path) throws IOException {
+    FileSystem found = path.getFileSystem(configuration);
+    return found instanceof LocalFileSystem local ? local.getRawFileSystem() : found;
+  }
+
+  @Override
+  boolean exists(String path) throws IOException {
+    Path at = new Path(path);
+    return fileSystem(at).exists(at);
+  }
+
+  @Override
+  boolean isFolder(String path) throws IOException {
+    Path at = new Path(path);
+    return fileSystem(at).exists(at) && fileSystem(at).getFileStatus(at).isDirectory();
+  }
+
+  @Override
+  List<StoredFile> list(String folder) throws IOException {
+    Path at = new Path(folder);
+    return Arrays.stream(fileSystem(at).listStatus(at))
+        .map(HadoopStorage::stored)
+        .sorted(Comparator.comparing(StoredFile::name))
+        .toList();
+  }
+
+  @Override
+  List<StoredFile> allFiles(String path) throws IOException {
+    Path at = new Path(path);
+    List<StoredFile> files = new ArrayList<>();
+    RemoteIterator<LocatedFileStatus> all = fileSystem(at).listFiles(at, true);
+    while (all.hasNext()) {
+      files.add(stored(all.next()));
+    }
+    files.sort(Comparator.comparing(StoredFile::path));
+    return files;
+  }
+
+  private static StoredFile stored(FileStatus status) {
+    return new StoredFile(status.getPath().toString(), status.getLen(), status.isDirectory());
+  }
+
+  @Override
+  InputStream open(String file) throws IOException {
+    Path at = new Path(file);
+    return fileSystem(at).open(at);
+  }
+
+  @Override
+  OutputStream create(String file) throws IOException {
+    Path at = new Path(file);
+    FSDataOutputStream hadoops = fileSystem(at).create(at, true);
+    return new FilterOutputStream(hadoops) {
+      @Override
+      public void write(byte[] bytes, int from, int count) throws IOException {
+        hadoops.write(bytes, from, count);
+      }
+
+      @Override
+      public void flush() throws IOException {
+        hadoops.hflush();
+      }
+    };
+  }
+
+  @Override
+  void createFolder(String folder) throws IOException {
+    Path at = new Path(folder);
+    fileSystem(at).mkdirs(at);
+  }
+
+  @Override
+  void move(String from, String to) throws IOException {
+    Path source = new Path(from);
+    Path target = new Path(to);
+    FileSystem fileSystem = fileSystem(target);
+    if (target.getParent() != null) {
+      fileSystem.mkdirs(target.getParent());
+    }
+    if (!fileSystem.rename(source, target)) {
+      throw new IOException("Can't move " + from + " to " + to);
+    }
+  }
+
+  @Override
+  void delete(String path) throws IOException {
+    Path at = new Path(path);
+    fileSystem(at).delete(at, true);
+  }
+
+  @Override
+  long room(String path) throws IOException {
+    Path at = new Path(path);
+    FileSystem fileSystem = fileSystem(at);
+    Path existing = at.makeQualified(fileSystem.getUri(), fileSystem.getWorkingDirectory());
+    while (!fileSystem.exists(existing) && existing.getParent() != null) {
+      existing = existing.getParent();
+    }
+    return fileSystem.getStatus(existing).getRemaining();
+  }
+
+  @Override
+  String absolute(String path) throws IOException {
+    Path at = new Path(path);
+    return fileSystem(at).makeQualified(at).toUri().getPath();
+  }
+
+  @Override
+  java.nio.file.Path local(String path) throws IOException {
+    Path at = new Path(path);
+    FileSystem fileSystem = fileSystem(at);
+    if (!fileSystem.exists(at)) {
+      throw new FileNotFoundException(path + " does not exist");
+    }
+    if (fileSystem.getUri().getScheme().equals("file")) {
+      return java.nio.file.Path.of(absolute(path));
+    }
+    java.nio.file.Path copy = Files.createTempDirectory("sinklora-");
+    copy.toFile().deleteOnExit();
+    for (FileStatus status : fileSystem.listStatus(at)) {
+      if (status.isFile()) {
+        java.nio.file.Path target = copy.resolve(status.getPath().getName());
+        target.toFile().deleteOnExit();
+        try (InputStream in = fileSystem.open(status.getPath())) {
+          Files.copy(in, target);
+        }
+      }
+    }
+    // The status of a file is a list of itself.
+    return fileSystem.getFileStatus(at).isFile() ? copy.resolve(at.getName()) : copy;
+  }
+}

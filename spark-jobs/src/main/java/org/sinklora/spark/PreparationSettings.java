@@ -1,0 +1,16 @@
+package org.sinklora.spark;
+
+import java.io.Serializable;
+import org.sinklora.data.HeldOutSplit;
+
+/**
+ * What decides the result of {@link Prepare}, beside the texts.
+ *
+ * @param model whose tokenizer is used
+ * @param heldOut share of the documents
+ * @param minimumCharacters documents shorter than that are left out
+ * @param packedLength tokens of a packed sequence; 0 keeps documents as they are
+ */
+record PreparationSettings(
+    ModelSource model, HeldOutSplit heldOut, int minimumCharacters, int packedLength)
+    implements Serializable {}

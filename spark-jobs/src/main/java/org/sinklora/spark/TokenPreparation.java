@@ -1,0 +1,62 @@
+package org.sinklora.spark;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.sinklora.data.TokenFileWriter;
+import org.sinklora.data.Tokenizer;
+
+/**
+ * Writes a data set as token files, by this process alone: documents one behind the other, each
+ * from its BOS to its EOS. It needs no Spark to be made or read, and takes two bytes a token.
+ */
+final class TokenPreparation {
+  private final Storage storage;
+  private final PreparationSettings settings;
+
+  TokenPreparation(Storage storage, PreparationSettings settings) {
+    this.storage = storage;
+    this.settings = settings;
+  }
+
+  /** Writes the data set; it appears complete or not at all. */
+  DataSetInfo write(List<Text> texts, Tokenizer tokenizer, String output) throws IOException {
+    if (tokenizer.bosId().isEmpty() && tokenizer.eosId().isEmpty()) {
+      throw new UserException(
+          "The tokenizer has neither BOS nor EOS, which tell documents in a token file apart; leave out --token-files");
+    }
+    TokenizedTexts tokens =
+        TokenizedTexts.of(texts, tokenizer, settings.heldOut(), settings.minimumCharacters());
+    DataSetInfo info =
+        new DataSetInfo(
+            DataSetInfo.TOKENS,
+            DataSetInfo.DOCUMENTS,
+            0,
+            settings.model().location(),
+            tokenizer.fingerprint(),
+            tokenizer.vocabularySize(),
+            tokenizer.bosId().orElse(-1),
+            settings.heldOut().share(),
+            DataSetInfo.Part.of(tokens.train()),
+            DataSetInfo.Part.of(tokens.heldOut()));
+    try (LocalFolder local = new LocalFolder()) {
+      Path folder = Files.createDirectory(local.path().resolve("data"));
+      write(tokens.train(), folder.resolve(info.tokenFile(Split.TRAIN)), tokenizer);
+      write(tokens.heldOut(), folder.resolve(info.tokenFile(Split.HELD_OUT)), tokenizer);
+      Files.writeString(folder.resolve(DataSetInfo.FILE), info.toJson());
+      storage.upload(folder, output);
+    }
+    return info;
+  }
+
+  private static void write(List<int[]> documents, Path file, Tokenizer tokenizer)
+      throws IOException {
+    try (TokenFileWriter writer = TokenFileWriter.create(file, tokenizer.vocabularySize())) {
+      for (int[] document : documents) {
+        writer.write(document);
+      }
+      writer.commit();
+    }
+  }
+}
