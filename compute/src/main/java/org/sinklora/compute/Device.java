@@ -55,6 +55,19 @@ public interface Device extends AutoCloseable {
     return 1 << 21;
   }
 
+  /** Whether the host's memory is another one than the device's, so that parking saves any. */
+  default boolean hasHostMemory() {
+    return false;
+  }
+
+  /**
+   * A place in the host's memory for tensors of activations of this size or less; the caller's to
+   * close, before the device and before the tensors.
+   */
+  default ParkedTensor park(Tensor like) {
+    return new DeviceParkedTensor(this, like);
+  }
+
   /** Waits until all that was asked for is done; a device may work behind its caller's back. */
   default void synchronize() {}
 

@@ -128,6 +128,24 @@ public abstract class DeviceConformance {
   }
 
   @Test
+  void parkedContentsComeBack() {
+    Tensor x = activations(31, 300, 70);
+    float[] before = values(x);
+    try (ParkedTensor place = device().park(x)) {
+      for (Tensor part : new Tensor[] {x, x.rows(0, 120)}) {
+        float[] expected = values(part);
+        place.store(part);
+        place.await();
+        device().fill(part, Float.NaN);
+        place.load(part);
+        place.await();
+        assertArrayEquals(expected, values(part));
+        assertArrayEquals(before, values(x));
+      }
+    }
+  }
+
+  @Test
   void viewsShareMemoryAndCannotLeaveIt() {
     Tensor tensor = device().allocate(10);
     device().upload(new float[] {7, 8}, 0, tensor.view(4, 3).view(1, 2));

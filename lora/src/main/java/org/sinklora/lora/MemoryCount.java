@@ -37,17 +37,22 @@ final class MemoryCount {
     return size;
   }
 
-  boolean fits(List<KeptActivations> layers) {
-    return plan(layers).bytes() <= request.capacity();
+  boolean fits(List<KeptActivations> layers, boolean parked) {
+    return plan(layers, parked).bytes() <= request.capacity();
   }
 
-  MemoryPlan plan(List<KeptActivations> layers) {
+  /**
+   * @param layers what is kept of each layer
+   * @param parked whether layer inputs move to the host's memory
+   */
+  MemoryPlan plan(List<KeptActivations> layers, boolean parked) {
     int element = request.elementBytes();
     List<MemoryPlan.Item> items = new ArrayList<>();
     add(items, "frozen weights", weights * element);
     add(items, "adapter and its gradients", adapter());
     add(items, "optimiser", optimizer());
-    add(items, LAYER_INPUTS, layerInputs());
+    int count = layers.size();
+    add(items, LAYER_INPUTS, layerInput() * LayerInputs.inMemory(count, parked));
     long kept = 0;
     for (KeptActivations level : layers) {
       kept += sizes.kept(level, request.tokens(), element);
@@ -59,7 +64,13 @@ final class MemoryCount {
     if (request.capacity() != Long.MAX_VALUE) {
       add(items, "kernels and libraries", kernels());
     }
-    return new MemoryPlan(request.tokens(), tileRows, layers, items, request.capacity());
+    return new MemoryPlan(
+        request.tokens(),
+        tileRows,
+        layers,
+        layerInput() * LayerInputs.inHost(count, parked),
+        items,
+        request.capacity());
   }
 
   /** Weights, adapter and optimiser: what does not depend on the batch. */
@@ -83,13 +94,8 @@ final class MemoryCount {
     }
   }
 
-  /** What goes into every layer, and what comes out of the last. */
-  private long layerInputs() {
-    long hidden = request.config().hiddenSize();
-    return (request.config().numHiddenLayers() + 1L)
-        * request.tokens()
-        * hidden
-        * request.elementBytes();
+  private long layerInput() {
+    return (long) request.tokens() * request.config().hiddenSize() * request.elementBytes();
   }
 
   /** The gradient, temporaries, and what layers share that do not keep it. */

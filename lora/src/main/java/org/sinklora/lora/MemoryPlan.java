@@ -14,11 +14,17 @@ import java.util.Locale;
  * @param tokens of the largest batch
  * @param tileRows tokens that the MLP works on at a time
  * @param layers what is kept of each layer
+ * @param parkedBytes layer inputs in the host's memory; 0 where all stay in the device's
  * @param items what takes memory, the largest kinds apart
  * @param capacity bytes that there are; {@link Long#MAX_VALUE} if memory is not what limits the run
  */
 public record MemoryPlan(
-    int tokens, int tileRows, List<KeptActivations> layers, List<Item> items, long capacity) {
+    int tokens,
+    int tileRows,
+    List<KeptActivations> layers,
+    long parkedBytes,
+    List<Item> items,
+    long capacity) {
   /** Tokens of an MLP's tile at most: enough to fill a GPU, few enough to cost no memory. */
   private static final int TILE_ROWS = 8192;
 
@@ -48,6 +54,7 @@ public record MemoryPlan(
    * @param tokens of the largest batch
    * @param elementBytes bytes of a frozen weight and of an activation
    * @param logitsElements see {@link org.sinklora.compute.Device#logitsElements}
+   * @param canPark whether layer inputs can move to the host's memory meanwhile
    * @param checkpointing what to keep
    * @param capacity bytes for all of it; {@link Long#MAX_VALUE} without limit
    */
@@ -57,11 +64,13 @@ public record MemoryPlan(
       int tokens,
       int elementBytes,
       long logitsElements,
+      boolean canPark,
       GradientCheckpointing checkpointing,
       long capacity) {}
 
   /**
-   * The plan that keeps the most of what fits.
+   * The plan that keeps the most of what fits. Layer inputs go to the host's memory only where
+   * nothing fits otherwise.
    *
    * @throws IllegalStateException if what was asked for does not fit; the message has the numbers
    */
@@ -73,22 +82,26 @@ public record MemoryPlan(
             ? KeptActivations.ALL
             : KeptActivations.INPUT;
     List<KeptActivations> chosen = new ArrayList<>(Collections.nCopies(layers, least));
-    if (!count.fits(chosen)) {
-      throw doesNotFit(request, count.plan(chosen));
+    boolean parked =
+        request.canPark()
+            && request.checkpointing() != GradientCheckpointing.OFF
+            && !count.fits(chosen, false);
+    if (!count.fits(chosen, parked)) {
+      throw doesNotFit(request, count.plan(chosen, parked));
     }
     if (request.checkpointing() == GradientCheckpointing.AUTO) {
-      raise(chosen, KeptActivations.ATTENTION, count);
-      raise(chosen, KeptActivations.ALL, count);
+      raise(chosen, KeptActivations.ATTENTION, count, parked);
+      raise(chosen, KeptActivations.ALL, count, parked);
     }
-    return count.plan(chosen);
+    return count.plan(chosen, parked);
   }
 
   /** Keeps more of one layer after the other, the last first, while that fits. */
   private static void raise(
-      List<KeptActivations> chosen, KeptActivations level, MemoryCount count) {
+      List<KeptActivations> chosen, KeptActivations level, MemoryCount count, boolean parked) {
     for (int i = chosen.size() - 1; i >= 0; i--) {
       KeptActivations before = chosen.set(i, level);
-      if (!count.fits(chosen)) {
+      if (!count.fits(chosen, parked)) {
         chosen.set(i, before);
         return;
       }
@@ -130,6 +143,11 @@ public record MemoryPlan(
     return items.stream().filter(i -> i.name().equals(name)).mapToLong(Item::bytes).sum();
   }
 
+  /** Whether layer inputs move to the host's memory while they are not needed. */
+  public boolean parked() {
+    return parkedBytes > 0;
+  }
+
   /** Number of layers of which exactly that is kept. */
   public long count(KeptActivations level) {
     return layers.stream().filter(layer -> layer == level).count();
@@ -159,6 +177,9 @@ public record MemoryPlan(
     text.append("  %-34s %16s".formatted("together", size(bytes())));
     if (capacity != Long.MAX_VALUE) {
       text.append(" of %s".formatted(size(capacity)));
+    }
+    if (parked()) {
+      text.append("%n  layer inputs in the host's memory  %16s".formatted(size(parkedBytes)));
     }
     return text.toString();
   }

@@ -34,6 +34,7 @@ record MemoryPolicy(GradientCheckpointing checkpointing, long limit) {
         tokens,
         device.elementBytes(),
         device.logitsElements(),
+        device.hasHostMemory(),
         checkpointing,
         capacity);
   }

@@ -22,7 +22,7 @@ public final class ModelPass implements AutoCloseable {
   private final MemoryPolicy memoryPolicy;
   private final RopeTables rope;
   private final Workspace temporary;
-  private final Workspace layerInputs;
+  private final LayerInputs layerInputs;
   private final Workspace shared;
   private final List<Workspace> perLayer = new ArrayList<>();
   private MemoryPlan memoryPlan;
@@ -52,7 +52,7 @@ public final class ModelPass implements AutoCloseable {
     this.memoryPolicy = memoryPolicy;
     this.rope = new RopeTables(model.config());
     this.temporary = new Workspace(device);
-    this.layerInputs = new Workspace(device);
+    this.layerInputs = new LayerInputs(device, model.blocks().size());
     this.shared = new Workspace(device);
     model.blocks().forEach(block -> perLayer.add(new Workspace(device)));
   }
@@ -192,7 +192,7 @@ public final class ModelPass implements AutoCloseable {
     boolean embeddingTrained = model.embedding().gradient() != null;
     for (int i = blocks.size() - 1; i >= 0; i--) {
       boolean needed = i > 0 || embeddingTrained || blocks.get(i).inputNorm().trained();
-      Tensor x = layerInput(pass, i);
+      Tensor x = layerInputs.input(i);
       blocks.get(i).backward(pass, memoryOfBackward(i), x, gradient, needed);
     }
     if (embeddingTrained) {
@@ -207,12 +207,20 @@ public final class ModelPass implements AutoCloseable {
    */
   private Tensor hidden(Pass pass, boolean keep) {
     List<Block> blocks = model.blocks();
-    Tensor x = layerInput(pass, 0);
+    int hidden = model.config().hiddenSize();
+    if (keep) {
+      layerInputs.train(memoryPlan, pass.tokens(), hidden);
+    } else {
+      layerInputs.evaluate(pass.tokens(), hidden);
+    }
+    Tensor x = layerInputs.output(0);
     device.embedding(model.embedding().value(), pass.batch().ids(), x);
+    layerInputs.written(0);
     for (int i = 0; i < blocks.size(); i++) {
-      Tensor y = layerInput(pass, keep ? i + 1 : (i + 1) % 2);
+      Tensor y = layerInputs.output(i + 1);
       KeptActivations kept = keep ? memoryPlan.layers().get(i) : KeptActivations.INPUT;
       blocks.get(i).forward(pass, new LayerMemory(kept, perLayer.get(i), shared), x, y);
+      layerInputs.written(i + 1);
       x = y;
     }
     return x;
@@ -274,10 +282,6 @@ public final class ModelPass implements AutoCloseable {
         : MemoryPlan.tileRows(tokens, device.freeBytes());
   }
 
-  private Tensor layerInput(Pass pass, int layer) {
-    return layerInputs.tensor("layer" + layer, pass.tokens(), model.config().hiddenSize());
-  }
-
   /** Bytes of all activations and temporaries allocated so far. */
   public long bytes() {
     long bytes = temporary.bytes() + layerInputs.bytes() + shared.bytes();
@@ -288,8 +292,8 @@ public final class ModelPass implements AutoCloseable {
   }
 
   private void closeActivations() {
-    temporary.close();
     layerInputs.close();
+    temporary.close();
     shared.close();
     perLayer.forEach(Workspace::close);
   }

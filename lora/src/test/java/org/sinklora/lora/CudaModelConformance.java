@@ -46,7 +46,7 @@ abstract class CudaModelConformance extends ModelConformance {
   private static ModelConfig small(String shape) {
     ModelConfig config = NamedShapes.of(shape);
     var json = config.json();
-    json.put("num_hidden_layers", 3);
+    json.put("num_hidden_layers", 5);
     if (!shape.equals("bundled")) {
       json.put("vocab_size", 1000);
       json.put("hidden_size", 512);
@@ -72,15 +72,18 @@ abstract class CudaModelConformance extends ModelConformance {
         LoraAdapter adapter = randomAdapter(base)) {
       CausalLm model = base.withAdapter(adapter);
       int layers = config.numHiddenLayers();
-      float[] expected = gradients(model, 423, Collections.nCopies(layers, KeptActivations.ALL));
-      float[] again = gradients(model, 423, Collections.nCopies(layers, KeptActivations.ALL));
+      float[] expected =
+          gradients(model, 423, Collections.nCopies(layers, KeptActivations.ALL), false);
+      float[] again =
+          gradients(model, 423, Collections.nCopies(layers, KeptActivations.ALL), false);
       assertArrayEquals(expected, again, "the same twice");
       for (int tile : new int[] {423, 128}) {
         for (KeptActivations level : KeptActivations.values()) {
           List<KeptActivations> mixed = new ArrayList<>(Collections.nCopies(layers, level));
           mixed.set(1, KeptActivations.INPUT);
-          Errors.assertClose(
-              expected, gradients(model, tile, mixed), bound(), shape + " " + tile + level);
+          float[] kept = gradients(model, tile, mixed, false);
+          Errors.assertClose(expected, kept, bound(), shape + " " + tile + level);
+          assertArrayEquals(kept, gradients(model, tile, mixed, true), "parked " + level);
         }
       }
     }
@@ -98,7 +101,8 @@ abstract class CudaModelConformance extends ModelConformance {
     return adapter;
   }
 
-  private float[] gradients(CausalLm model, int tileRows, List<KeptActivations> layers) {
+  private float[] gradients(
+      CausalLm model, int tileRows, List<KeptActivations> layers, boolean parked) {
     MemoryPlan.Request request =
         new MemoryPlan.Request(
             model.config(),
@@ -106,9 +110,10 @@ abstract class CudaModelConformance extends ModelConformance {
             batch().tokens(),
             device().elementBytes(),
             device().logitsElements(),
+            true,
             GradientCheckpointing.AUTO,
             Long.MAX_VALUE);
-    MemoryPlan plan = new MemoryCount(request, tileRows).plan(layers);
+    MemoryPlan plan = new MemoryCount(request, tileRows).plan(layers, parked);
     FlatParameters flat = model.adapter().flat();
     try (ModelPass pass = new ModelPass(model)) {
       pass.follow(plan);

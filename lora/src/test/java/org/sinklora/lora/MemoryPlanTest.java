@@ -1,11 +1,14 @@
 package org.sinklora.lora;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -16,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.sinklora.compute.CpuDevice;
 
 /** The plan against what is really allocated, and every plan against the plain one. */
@@ -36,15 +40,20 @@ class MemoryPlanTest {
 
   private static MemoryPlan plan(
       CausalLm model, int tokens, GradientCheckpointing checkpointing, long capacity) {
-    return MemoryPlan.of(
-        new MemoryPlan.Request(
-            model.config(),
-            model.adapter().config(),
-            tokens,
-            Float.BYTES,
-            DEVICE.logitsElements(),
-            checkpointing,
-            capacity));
+    return MemoryPlan.of(request(model, tokens, checkpointing, capacity));
+  }
+
+  private static MemoryPlan.Request request(
+      CausalLm model, int tokens, GradientCheckpointing checkpointing, long capacity) {
+    return new MemoryPlan.Request(
+        model.config(),
+        model.adapter().config(),
+        tokens,
+        Float.BYTES,
+        DEVICE.logitsElements(),
+        false,
+        checkpointing,
+        capacity);
   }
 
   private static long activations(MemoryPlan plan) {
@@ -108,16 +117,8 @@ class MemoryPlanTest {
 
   private static MemoryPlan counted(
       CausalLm model, int tokens, int tileRows, List<KeptActivations> layers) {
-    MemoryPlan.Request request =
-        new MemoryPlan.Request(
-            model.config(),
-            model.adapter().config(),
-            tokens,
-            Float.BYTES,
-            DEVICE.logitsElements(),
-            GradientCheckpointing.AUTO,
-            Long.MAX_VALUE);
-    return new MemoryCount(request, tileRows).plan(layers);
+    MemoryPlan.Request request = request(model, tokens, GradientCheckpointing.AUTO, Long.MAX_VALUE);
+    return new MemoryCount(request, tileRows).plan(layers, false);
   }
 
   private static Map<String, float[]> gradients(
@@ -167,10 +168,15 @@ class MemoryPlanTest {
   }
 
   private static MemoryPlan sevenBillion(int tokens, GradientCheckpointing mode, long capacity) {
+    return sevenBillion(tokens, false, mode, capacity);
+  }
+
+  private static MemoryPlan sevenBillion(
+      int tokens, boolean canPark, GradientCheckpointing mode, long capacity) {
     ModelConfig config = NamedShapes.of("llama2-7b");
     return MemoryPlan.of(
         new MemoryPlan.Request(
-            config, StepBench.adapter(config), tokens, 2, 1L << 28, mode, capacity));
+            config, StepBench.adapter(config), tokens, 2, 1L << 28, canPark, mode, capacity));
   }
 
   @Test
@@ -186,6 +192,41 @@ class MemoryPlanTest {
     MemoryPlan longest = sevenBillion(131_072, GradientCheckpointing.AUTO, card);
     assertTrue(longest.bytes() <= card, longest.toString());
     assertEquals(8192, longest.tileRows());
+  }
+
+  @Test
+  void layerInputsAreParkedOnlyWhereNothingElseFits() {
+    long card = 78 * GIB;
+    assertFalse(sevenBillion(131_072, true, GradientCheckpointing.AUTO, card).parked());
+    MemoryPlan parked = sevenBillion(262_144, true, GradientCheckpointing.AUTO, card);
+    assertEquals(30L * 262_144 * 4096 * 2, parked.parkedBytes(), parked.toString());
+    assertEquals(3L * 262_144 * 4096 * 2, parked.bytes(MemoryCount.LAYER_INPUTS));
+    assertTrue(parked.bytes() <= card, parked.toString());
+    assertTrue(parked.toString().contains("host"), parked.toString());
+  }
+
+  /** Models of one to six layers: with and without inputs that leave the device. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4, 6})
+  void parkingChangesNoBit(int layers) throws IOException {
+    TinyModel tiny = TinyModel.llama("\"num_hidden_layers\": " + layers);
+    Variant variant = new Variant("parked", tiny, Variant.named("lora on attention").adapter());
+    try (CausalLm base = CausalLm.load(tiny.writeTo(temp.resolve("base")), DEVICE);
+        LoraAdapter adapter = variant.randomAdapter(base)) {
+      adapter.flat().requireGradients();
+      CausalLm model = base.withAdapter(adapter);
+      PatternCase pattern = PatternCase.all().get(1);
+      int tokens = pattern.batch().tokens();
+      List<KeptActivations> inputs = Collections.nCopies(layers, KeptActivations.INPUT);
+      MemoryPlan kept = counted(model, tokens, tokens, inputs);
+      MemoryPlan parked =
+          new MemoryCount(request(model, tokens, GradientCheckpointing.ON, Long.MAX_VALUE), tokens)
+              .plan(inputs, true);
+      assertEquals(layers > 2, parked.parked());
+      Map<String, float[]> expected = gradients(model, pattern, kept);
+      gradients(model, pattern, parked)
+          .forEach((name, gradient) -> assertArrayEquals(expected.get(name), gradient, name));
+    }
   }
 
   @Test

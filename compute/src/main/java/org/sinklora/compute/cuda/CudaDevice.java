@@ -5,6 +5,7 @@ import org.sinklora.compute.AdamWStep;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.GeluKind;
 import org.sinklora.compute.Heads;
+import org.sinklora.compute.ParkedTensor;
 import org.sinklora.compute.RopeTable;
 import org.sinklora.compute.Tensor;
 
@@ -33,6 +34,7 @@ public final class CudaDevice implements Device {
   private final CudaEmbedding embedding;
   private final CudaLoss loss;
   private final CudaMatmul matmul;
+  private CudaCopyStream copies;
   private boolean closed;
 
   private CudaDevice(CudaInfo info, CudaPrecision precision) {
@@ -213,6 +215,19 @@ public final class CudaDevice implements Device {
   @Override
   public long logitsElements() {
     return 1L << 28;
+  }
+
+  @Override
+  public boolean hasHostMemory() {
+    return true;
+  }
+
+  @Override
+  public ParkedTensor park(Tensor like) {
+    if (copies == null) {
+      copies = new CudaCopyStream(context);
+    }
+    return new CudaParkedTensor(context, copies, own(like));
   }
 
   @Override
@@ -420,6 +435,9 @@ public final class CudaDevice implements Device {
     }
     closed = true;
     context.synchronize();
+    if (copies != null) {
+      copies.close();
+    }
     matmul.close();
     rope.close();
     arrays.close();
