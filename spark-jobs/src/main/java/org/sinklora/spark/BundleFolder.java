@@ -16,6 +16,9 @@ final class BundleFolder {
   /** Modules whose tests run on a GPU. */
   private static final List<String> TESTED_MODULES = List.of("compute", "sfattn", "lora", "h2o");
 
+  /** Folder of the reference values that the tests compare with. */
+  private static final String FIXTURES = "fixtures";
+
   private static final Pattern PLATFORM = Pattern.compile("javacpp-[0-9.]+-([a-z0-9_-]+)\\.jar");
 
   private final Path folder;
@@ -112,18 +115,26 @@ final class BundleFolder {
             "%s has no compiled tests; start this as ./sinklora bundle --tests from a clone"
                 .formatted(classes));
       }
-      copy(classes, tests.resolve(module));
+      copy(classes, tests.resolve(module), FIXTURES);
     }
+    // Where the tests look for them, below the root of a clone.
+    Path fixtures = Path.of("lora", "src", "test", "resources", FIXTURES);
+    Path clone = Files.createDirectories(folder.resolve("clone").resolve(fixtures).getParent());
+    copy(sources.resolve(fixtures), clone.resolve(FIXTURES), "");
     script("gpu-tests");
   }
 
-  private static void copy(Path from, Path to) throws IOException {
+  /** Copies a folder, without one of its subfolders. */
+  private static void copy(Path from, Path to, String without) throws IOException {
     List<Path> all;
     try (Stream<Path> walked = Files.walk(from)) {
       all = walked.sorted().toList();
     }
     for (Path path : all) {
-      Files.copy(path, to.resolve(from.relativize(path).toString()));
+      Path below = from.relativize(path);
+      if (without.isEmpty() || !below.startsWith(without)) {
+        Files.copy(path, to.resolve(below.toString()));
+      }
     }
   }
 
