@@ -14,7 +14,6 @@ final class JavaRuntime {
           "java.base",
           "java.logging",
           "java.management",
-          "java.xml",
           "jdk.incubator.vector",
           "jdk.management",
           "jdk.unsupported");

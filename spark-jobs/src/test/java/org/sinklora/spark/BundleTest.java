@@ -29,7 +29,7 @@ class BundleTest {
   private static final JsonMapper JSON = new JsonMapper();
 
   /** Bytes; the README says so. */
-  private static final long LARGEST = 70_000_000;
+  private static final long LARGEST = 60_000_000;
 
   private static final Path BUNDLE = Path.of("target", "test-bundle").toAbsolutePath();
 
