@@ -26,7 +26,7 @@ class CudaGenerationTest {
   private static final int VOCABULARY = 259;
 
   private static Fixture grouped() {
-    return new Fixture(Fixture.ours().resolve("llama-gqa-embed-norm"));
+    return new Fixture(Fixture.root().resolve("llama-gqa-embed-norm"));
   }
 
   private static int[] prompt(int seed, int length) {
