@@ -46,7 +46,8 @@ final class GpuDecoding {
       String shape, List<KvCachePolicy> policies, List<Integer> contexts, int batch) {
     try (CudaDevice device = open();
         CudaDecodeBench bench =
-            CudaDecodeBench.random(device, config(shape, contexts), weights, cachePrecision, steps)) {
+            CudaDecodeBench.random(
+                device, config(shape, contexts), weights, cachePrecision, steps)) {
       return run(bench, policies, contexts, batch);
     }
   }
