@@ -223,7 +223,8 @@ class CudaStepAttentionTest {
           assertEquals(
               expected[c],
               out[at + c],
-              2e-4,
+              // Here and there a component of a key is rounded to the other neighbour.
+              precision == CachePrecision.FLOAT32 ? 1e-4 : 2e-3,
               "%s %s %s: step %d, layer %d, row %d, head %d, component %d"
                   .formatted(shape, precision, rope, position, layer, row, queryHead, c));
         }

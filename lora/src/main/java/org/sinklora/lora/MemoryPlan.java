@@ -154,8 +154,11 @@ public record MemoryPlan(
   }
 
   private static String size(long bytes) {
-    return bytes < 1 << 20
-        ? String.format(Locale.ROOT, "%,d bytes", bytes)
+    if (bytes < 1 << 20) {
+      return String.format(Locale.ROOT, "%,d bytes", bytes);
+    }
+    return bytes < 1 << 30
+        ? String.format(Locale.ROOT, "%.1f MiB", bytes / (double) (1 << 20))
         : String.format(Locale.ROOT, "%.2f GiB", bytes / (double) (1 << 30));
   }
 

@@ -1,8 +1,8 @@
 package org.sinklora.lora;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
-import static org.sinklora.lora.Errors.assertClose;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -29,8 +29,18 @@ abstract class ModelConformance {
   /** The device under test. */
   abstract Device device();
 
-  /** Largest error of logits and gradients, relative to the largest value. */
+  /** Largest {@link #error} of logits and gradients. */
   abstract double bound();
+
+  /** How far logits or a gradient are from the reference's: the largest difference. */
+  double error(float[] expected, float[] actual) {
+    return Errors.relative(expected, actual);
+  }
+
+  void assertClose(float[] expected, float[] actual, double bound, String what) {
+    double error = error(expected, actual);
+    assertTrue(error <= bound, "%s: relative error %.3g above %.1g".formatted(what, error, bound));
+  }
 
   /** Largest relative error of a loss. */
   abstract double lossBound();

@@ -8,9 +8,9 @@ import picocli.CommandLine.Command;
     name = "bench",
     mixinStandardHelpOptions = true,
     description =
-        "Measures training steps, and decoding: its speed, and what a smaller KV cache costs in"
+        "Measures attention, training steps, and decoding: its speed, and what a smaller KV cache costs in"
             + " perplexity.",
-    subcommands = {BenchDecode.class, BenchQuality.class, BenchStep.class})
+    subcommands = {BenchAttention.class, BenchDecode.class, BenchQuality.class, BenchStep.class})
 public final class Bench implements Runnable {
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
@@ -19,6 +19,6 @@ public final class Bench implements Runnable {
   @Override
   public void run() {
     throw new CommandLine.ParameterException(
-        spec.commandLine(), "What is to be measured: decode, quality or step?");
+        spec.commandLine(), "What is to be measured: attention, decode, quality or step?");
   }
 }
