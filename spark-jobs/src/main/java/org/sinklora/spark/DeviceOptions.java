@@ -33,6 +33,21 @@ final class DeviceOptions {
     return device.equals("auto");
   }
 
+  /** Whether the command line asks for a GPU. */
+  boolean isGpu() {
+    return GPU.matcher(device).matches();
+  }
+
+  /** Whether it says which. */
+  boolean namesGpu() {
+    return isGpu() && device.contains(":");
+  }
+
+  /** What a GPU computes in. */
+  CudaPrecision gpuPrecision() {
+    return precision == null ? CudaPrecision.BFLOAT16 : precision;
+  }
+
   /**
    * The device that was chosen, or that is there.
    *

@@ -1,6 +1,7 @@
 package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -43,20 +44,28 @@ public final class Train implements Callable<Integer> {
     settings.trainingConfig();
     settings.loraConfig(plain.config());
     ModelSource extended = plain.extended(settings.context(), settings.ropeScaling());
-    try (Place place = Place.open("train", common.master(), device)) {
-      ObjectNode result = new TrainingRun(place, settings, extended, target).run();
-      result.set("settings", settings.toJson());
-      common.writeJson(result);
-      spec.commandLine()
-          .getOut()
-          .printf(
-              "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%n",
-              result.path("trained_values").asLong(),
-              result.path("steps").asLong(),
-              result.path("seconds").asDouble(),
-              result.path("tokens_per_second").asDouble(),
-              result.path("adapter").asText());
-    }
+    ObjectNode result = train(settings, extended, target);
+    result.set("settings", settings.toJson());
+    common.writeJson(result);
+    spec.commandLine()
+        .getOut()
+        .printf(
+            "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%n",
+            result.path("trained_values").asLong(),
+            result.path("steps").asLong(),
+            result.path("seconds").asDouble(),
+            result.path("tokens_per_second").asDouble(),
+            result.path("adapter").asText());
     return 0;
+  }
+
+  private ObjectNode train(TrainSettings settings, ModelSource extended, TrainTarget target)
+      throws IOException {
+    if (Place.hasGpuExecutors(common.master(), device)) {
+      return GpuTraining.run(common.master(), device, settings, extended, target);
+    }
+    try (Place place = Place.open("train", common.master(), device)) {
+      return new TrainingRun(place, settings, extended, target).run();
+    }
   }
 }
