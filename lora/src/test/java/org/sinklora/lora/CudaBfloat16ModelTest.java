@@ -43,14 +43,18 @@ class CudaBfloat16ModelTest extends CudaModelConformance {
     return Errors.relativeNorm(expected, actual);
   }
 
+  /**
+   * All gradients as one vector, within what PyTorch's own bfloat16 is off on these models (0.034
+   * with Transformers and PEFT, a single tensor up to 0.053). Rounding the base weights of
+   * llama-mha alone, with all arithmetic in float32, is 0.021.
+   */
   @Override
   void compareGradients(
       String pattern, SortedMap<String, float[]> expected, SortedMap<String, float[]> actual) {
     assertEquals(expected.keySet(), actual.keySet());
-    assertClose(joined(expected), joined(actual), bound(), pattern + " gradients");
+    assertClose(joined(expected), joined(actual), 3.5e-2, pattern + " gradients");
   }
 
-  /** All gradients as one vector. */
   private static float[] joined(SortedMap<String, float[]> gradients) {
     float[] all = new float[gradients.values().stream().mapToInt(g -> g.length).sum()];
     int at = 0;
