@@ -29,6 +29,7 @@ public final class LoraTrainer implements AutoCloseable {
   /**
    * A rank of a data-parallel run. All begin with the same adapter and settings, do the same number
    * of steps, each on its own share of the batches, and end with the same adapter, bit for bit.
+   * {@link #step} exchanges; {@link #accumulate} and {@link #update} are of this rank alone.
    *
    * @param model with the adapter to train
    * @param exchange with the other ranks; it stays open when the trainer is closed

@@ -29,7 +29,7 @@ import org.sinklora.lora.LoraTrainer;
 /** Training in a barrier stage, its ranks tasks of this process that exchange in memory. */
 class BarrierTrainingTest {
   private static final double BOUND = 1e-5;
-  private static final int STEPS = 5;
+  private static final int STEPS = 4;
   private static final JsonMapper JSON = new JsonMapper();
 
   @TempDir private static Path folder;
@@ -41,7 +41,9 @@ class BarrierTrainingTest {
   @BeforeAll
   static void trainOnOneDevice() throws IOException {
     Path output = folder.resolve("ordinary");
-    Cli.succeed(SampleData.train(output, "--master", "none", "--batch-size", 3, "--steps", STEPS));
+    Cli.succeed(
+        SampleData.train(
+            output, "--master", "none", "--batch-size", 3, "--context", 128, "--group-size", 32));
     settings =
         JSON.treeToValue(
             JSON.readTree(output.resolve("adapter/sinklora_config.json").toFile()).path("training"),
@@ -92,16 +94,16 @@ class BarrierTrainingTest {
     assertTrue(losses.get(STEPS - 1) < losses.get(0), "learns: " + losses);
     try (var left = Files.list(straight.resolve("checkpoints"))) {
       assertEquals(
-          List.of("step-00000004", "step-00000005"),
+          List.of("step-00000002", "step-00000004"),
           left.map(path -> path.getFileName().toString())
               .filter(name -> !name.startsWith("."))
               .sorted()
               .toList());
     }
 
-    // The second rank fails in the fourth step, behind the checkpoint of the second.
+    // The second rank fails in the third step, behind the checkpoint of the second.
     Path disturbed = folder.resolve("disturbed");
-    ObjectNode again = train(disturbed, new ThreadRanks(3), 2);
+    ObjectNode again = train(disturbed, new ThreadRanks(2), 2);
     assertEquals(2, ThreadRanks.MADE.get(), "attempts of the stage");
     assertEquals(2, again.path("resumed_at").asInt());
     assertEquals(losses, losses(disturbed));
@@ -110,6 +112,19 @@ class BarrierTrainingTest {
           Files.readAllBytes(straight.resolve("adapter").resolve(file)),
           Files.readAllBytes(disturbed.resolve("adapter").resolve(file)),
           file);
+    }
+  }
+
+  @Test
+  void afterTooManyAttemptsTheRankThatFailedIsHeard() {
+    System.setProperty("spark.stage.maxConsecutiveAttempts", "1");
+    try {
+      Exception e =
+          assertThrows(
+              Exception.class, () -> train(folder.resolve("failed"), new ThreadRanks(0), 2));
+      assertEquals("this rank was told to fail", FailureReport.describe(e));
+    } finally {
+      System.clearProperty("spark.stage.maxConsecutiveAttempts");
     }
   }
 
