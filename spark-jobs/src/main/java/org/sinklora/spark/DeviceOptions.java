@@ -17,8 +17,9 @@ final class DeviceOptions {
       defaultValue = "auto",
       paramLabel = "DEVICE",
       description =
-          "cpu, cuda, cuda:N, or auto: the first GPU, the CPU where there is none."
-              + " Default: ${DEFAULT-VALUE}.")
+          "cpu, cuda, cuda:N, or auto: the first GPU, the CPU where there is none. With a Spark"
+              + " master 'train' takes cuda as the GPUs of the executors. Default:"
+              + " ${DEFAULT-VALUE}.")
   private String device;
 
   @Option(

@@ -7,7 +7,10 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** Fine-tunes an adapter; a Spark application, or one process with a GPU or without Spark. */
+/**
+ * Fine-tunes an adapter; a Spark application on CPUs or on its executors' GPUs, or one process with
+ * a GPU or without Spark.
+ */
 @Command(
     name = "train",
     mixinStandardHelpOptions = true,
@@ -19,7 +22,9 @@ import picocli.CommandLine.Mixin;
       "  sinklora train --device cuda --data tokens/ --context 4096 --batch-size 16 --output run/",
       "  sinklora train --config conf/train.yaml --output run/ --resume",
       "  spark-submit … --class org.sinklora.spark.Train spark-internal --data hdfs:/data \\",
-      "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run"
+      "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run",
+      "  spark-submit … --properties-file conf/spark-gpu.conf --class org.sinklora.spark.Train \\",
+      "      spark-internal --device cuda --data hdfs:/data --batch-size 64 --output hdfs:/run"
     })
 public final class Train implements Callable<Integer> {
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
