@@ -23,18 +23,21 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The applications through SparkSubmit on a standalone master with two workers. */
+/** The application jar through SparkSubmit on a standalone master with two workers. */
 @Tag("slow")
+@Tag("application")
 class StandaloneClusterTest {
   private static final String HOST = "127.0.0.1";
   private static final JsonMapper JSON = new JsonMapper();
 
   @TempDir private Path folder;
   private final List<Process> processes = new ArrayList<>();
+  private String spark;
   private int port;
 
   @BeforeEach
   void startCluster() throws IOException, InterruptedException {
+    spark = ApplicationJar.providedClassPath();
     // What a Spark home must have; the classes come from the class path.
     Files.createDirectories(folder.resolve("spark/jars"));
     try (ServerSocket free = new ServerSocket(0)) {
@@ -70,7 +73,7 @@ class StandaloneClusterTest {
   }
 
   private Process start(String name, Class<?> main, Object... arguments) throws IOException {
-    Process process = launch(name, ChildJvm.command("512m", main, arguments));
+    Process process = launch(name, ChildJvm.command(spark, "512m", main, arguments));
     processes.add(process);
     return process;
   }
@@ -114,14 +117,14 @@ class StandaloneClusterTest {
                 "--conf",
                 "spark.executor.memory=1g",
                 "--conf",
-                "spark.executor.extraClassPath=" + System.getProperty("java.class.path"),
+                "spark.executor.extraClassPath=" + spark,
                 "--conf",
                 "spark.ui.enabled=false",
                 "--class",
                 main.getName(),
-                "spark-internal"));
+                ApplicationJar.FILE));
     all.addAll(List.of(arguments));
-    Process process = launch(name, ChildJvm.command("1g", SparkSubmit.class, all.toArray()));
+    Process process = launch(name, ChildJvm.command(spark, "1g", SparkSubmit.class, all.toArray()));
     try {
       assertTrue(process.waitFor(4, TimeUnit.MINUTES), () -> name + " takes too long");
       assertEquals(0, process.exitValue(), log(name));
