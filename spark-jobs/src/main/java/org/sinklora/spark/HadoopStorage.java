@@ -27,8 +27,11 @@ final class HadoopStorage extends Storage {
     this.configuration = configuration;
   }
 
+  /** With the settings of this process, under Spark also those of {@code spark.hadoop.*}. */
   static Storage create() {
-    return new HadoopStorage(new Configuration());
+    return ClassPath.hasSpark()
+        ? SparkSessions.taskStorage()
+        : new HadoopStorage(new Configuration());
   }
 
   /**

@@ -23,7 +23,7 @@ final class TrainTargetOptions {
   @Option(names = "--overwrite", description = "Replace the output folder.")
   private boolean overwrite;
 
-  @Option(names = "--resume", description = "Go on from the newest checkpoint in --output.")
+  @Option(names = "--resume", description = "Go on from the newest whole checkpoint in --output.")
   private boolean resume;
 
   @Option(
