@@ -42,7 +42,8 @@ final class TrainTargetOptions {
   @Option(
       names = "--partitions",
       defaultValue = "0",
-      description = "Tasks of a step. Default: as many as cores or sequences.")
+      description =
+          "Tasks of a step, --batch-size at most. Default: as many as cores or sequences.")
   private int partitions;
 
   @Option(

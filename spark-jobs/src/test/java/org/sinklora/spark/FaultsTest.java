@@ -2,6 +2,7 @@ package org.sinklora.spark;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -11,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.apache.spark.scheduler.SparkListenerTaskStart;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -125,5 +127,31 @@ class FaultsTest {
     assertTrue(Files.exists(mark), "nothing failed");
     assertEquals(1, TaskWatch.FAILED.get());
     assertArrayEquals(train("undisturbed", "local[2]", "faulty:" + BundledModel.folder()), adapter);
+  }
+
+  /** Executors have another working folder: there a relative path is none. */
+  @Test
+  void aModelThatOnlyTheDriverSees() throws IOException {
+    Path model = Files.createTempDirectory(Path.of("target"), "model-");
+    try (Stream<Path> files = Files.list(BundledModel.folder())) {
+      for (Path file : files.toList()) {
+        Files.copy(file, model.resolve(file.getFileName().toString()));
+      }
+    }
+    Object[] command =
+        SampleData.train(
+            folder.resolve("run"),
+            "--master",
+            "local-cluster[1,1,1024]",
+            "--data",
+            SampleData.tokenFiles(),
+            "--model",
+            model);
+    Cli cli = Cli.run(command);
+    assertEquals(1, cli.code(), cli.err());
+    String said = cli.err();
+    assertTrue(said.contains("The model folder " + model + " is on this host, but not"), said);
+    assertTrue(said.contains("hdfs:"), said);
+    assertFalse(Files.exists(folder.resolve("run/metrics.jsonl")), "a step was begun");
   }
 }
