@@ -43,8 +43,7 @@ public final class BundledModel {
       files.verifySizes(plain);
       return plain;
     }
-    return files.extract(
-        CacheFolder.locate(System::getProperty, System::getenv), name -> open(NAME + "/" + name));
+    return files.extract(CacheFolder.locate(), name -> open(NAME + "/" + name));
   }
 
   /** The folder of the resources if they are plain files, otherwise null. */

@@ -5,7 +5,9 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.List;
 import java.util.UUID;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** A folder that appears complete or not at all. */
@@ -28,6 +30,7 @@ final class AtomicFolder {
    */
   static void write(Path target, String mark, Content content) throws IOException {
     Path absolute = target.toAbsolutePath().normalize();
+    recover(absolute);
     checkReplaceable(absolute, mark);
     Files.createDirectories(absolute.getParent());
     String unique = "." + absolute.getFileName() + "." + UUID.randomUUID();
@@ -47,6 +50,30 @@ final class AtomicFolder {
       }
       delete(fresh);
       delete(old);
+    }
+  }
+
+  /**
+   * Puts back the folder that was there if a process ended while it was replacing it: between the
+   * two moves there is nothing at {@code target}, and the old folder is beside it.
+   */
+  static void recover(Path target) throws IOException {
+    Path absolute = target.toAbsolutePath().normalize();
+    if (Files.exists(absolute) || !Files.isDirectory(absolute.getParent())) {
+      return;
+    }
+    Pattern replaced =
+        Pattern.compile(Pattern.quote("." + absolute.getFileName()) + "\\.[0-9a-f-]{36}\\.old");
+    List<Path> old;
+    try (Stream<Path> beside = Files.list(absolute.getParent())) {
+      old =
+          beside
+              .filter(path -> replaced.matcher(path.getFileName().toString()).matches())
+              .sorted()
+              .toList();
+    }
+    if (!old.isEmpty()) {
+      Files.move(old.get(old.size() - 1), absolute);
     }
   }
 

@@ -31,6 +31,7 @@ final class PeftReader {
   }
 
   static LoraAdapter read(Path folder, CausalLm base) throws IOException {
+    AtomicFolder.recover(folder);
     PeftReader reader = new PeftReader(folder, base);
     try {
       return reader.read();

@@ -80,6 +80,7 @@ final class TrainingState {
 
   static void load(Path folder, LoraAdapter adapter, AdamW optimizer, TrainingConfig config)
       throws IOException {
+    AtomicFolder.recover(folder);
     for (String file : new String[] {STATE_FILE, OPTIMIZER_FILE, ADAPTER_FILE}) {
       if (!Files.isRegularFile(folder.resolve(file))) {
         throw new ModelFormatException(

@@ -115,4 +115,35 @@ class AtomicFolderTest {
     AtomicFolder.write(empty, null, fresh -> Files.writeString(fresh.resolve("new"), "text"));
     assertEquals("text", Files.readString(empty.resolve("new")));
   }
+
+  /**
+   * A process that ends between the two moves leaves nothing at the target and the old beside it.
+   */
+  @Test
+  void aReplacementThatWasCutOffIsTakenBack() throws IOException {
+    Path target = temp.resolve("folder");
+    write(target, "first");
+    Path old = temp.resolve(".folder.0b8a2f5e-1d1c-4a39-9a57-6f1f2b1f8c11.old");
+    Path another = temp.resolve(".folder-2.0b8a2f5e-1d1c-4a39-9a57-6f1f2b1f8c11.old");
+    Files.move(target, old);
+    Files.createDirectory(another);
+    AtomicFolder.recover(target);
+    assertEquals("first", Files.readString(target.resolve(MARK)));
+    assertEquals(List.of(another.getFileName().toString(), "folder"), entries());
+
+    // What is there is not touched, and writing recovers first: a failure then leaves the old one.
+    AtomicFolder.recover(target);
+    Files.move(target, old);
+    assertThrows(
+        IOException.class,
+        () ->
+            AtomicFolder.write(
+                target,
+                MARK,
+                fresh -> {
+                  throw new IOException("disk full");
+                }));
+    assertEquals("first", Files.readString(target.resolve(MARK)));
+    AtomicFolder.recover(temp.resolve("none/folder"));
+  }
 }

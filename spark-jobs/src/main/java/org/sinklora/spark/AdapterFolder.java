@@ -48,6 +48,7 @@ final class AdapterFolder {
    */
   static ModelSource model(String adapter, String base, Storage storage) throws IOException {
     String folder = adapter;
+    storage.recover(folder);
     if (!storage.exists(Storage.child(folder, "adapter_config.json"))) {
       boolean run = storage.exists(Storage.child(folder, "adapter/adapter_config.json"));
       throw new UserException(

@@ -5,11 +5,17 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.sinklora.lora.LoraTrainer;
 
-/** The checkpoints of a run: folders {@code step-N} that appear complete or not at all. */
+/**
+ * The checkpoints of a run: folders {@code step-N} that appear complete or not at all. Where a
+ * storage, a crash or a full disk breaks that promise, the manifest shows it, and the checkpoint is
+ * left out.
+ */
 final class Checkpoints {
   private static final String RUN_FILE = "sinklora_run.json";
   private static final String PREFIX = "step-";
@@ -19,6 +25,9 @@ final class Checkpoints {
   private final String folder;
   private final ObjectNode run;
   private final int keep;
+
+  /** Names of checkpoints that are not whole; they go once there is another. */
+  private final List<String> torn = new ArrayList<>();
 
   /**
    * @param folder that holds the checkpoints
@@ -33,12 +42,19 @@ final class Checkpoints {
   }
 
   void save(LoraTrainer trainer) throws IOException {
+    String name = PREFIX + "%08d".formatted(trainer.stepsDone());
     try (LocalFolder local = new LocalFolder()) {
-      java.nio.file.Path state = local.path().resolve("state");
+      Path state = local.path().resolve("state");
       trainer.save(state);
       Files.writeString(state.resolve(RUN_FILE), run.toPrettyString());
-      storage.upload(state, Storage.child(folder, PREFIX + "%08d".formatted(trainer.stepsDone())));
+      CheckpointManifest.write(state);
+      storage.upload(state, Storage.child(folder, name), CheckpointManifest.FILE);
     }
+    torn.remove(name);
+    for (String old : torn) {
+      storage.delete(Storage.child(folder, old));
+    }
+    torn.clear();
     List<String> all = all();
     for (String old : all.subList(0, Math.max(0, all.size() - keep))) {
       storage.delete(old);
@@ -46,25 +62,37 @@ final class Checkpoints {
   }
 
   /**
-   * Continues from the newest checkpoint, if there is one.
+   * Continues from the newest checkpoint that is whole, if there is one. What is not is told on
+   * standard error and left out.
    *
    * @return its name; empty if there is none
    * @throws UserException if it is one of another run
    */
   Optional<String> restore(LoraTrainer trainer) throws IOException {
+    storage.recoverAll(folder);
     List<String> all = all();
-    if (all.isEmpty()) {
-      return Optional.empty();
+    for (int i = all.size() - 1; i >= 0; i--) {
+      String checkpoint = all.get(i);
+      Path local = storage.local(checkpoint);
+      Optional<String> problem = CheckpointManifest.problem(local);
+      if (problem.isEmpty()) {
+        resume(trainer, checkpoint, local);
+        return Optional.of(Storage.name(checkpoint));
+      }
+      System.err.printf("Skipping checkpoint %s: %s%n", Storage.name(checkpoint), problem.get());
+      torn.add(Storage.name(checkpoint));
     }
-    String newest = all.get(all.size() - 1);
-    String runFile = Storage.child(newest, RUN_FILE);
-    if (!storage.exists(runFile)) {
+    return Optional.empty();
+  }
+
+  private void resume(LoraTrainer trainer, String checkpoint, Path local) throws IOException {
+    Path runFile = local.resolve(RUN_FILE);
+    if (!Files.exists(runFile)) {
       throw new UserException(
-          "%s has no %s: not a checkpoint of sinklora train".formatted(newest, RUN_FILE));
+          "%s has no %s: not a checkpoint of sinklora train".formatted(checkpoint, RUN_FILE));
     }
-    checkSameRun(newest, "", JSON.readTree(storage.readText(runFile)), run);
-    trainer.resume(storage.local(newest));
-    return Optional.of(Storage.name(newest));
+    checkSameRun(checkpoint, "", JSON.readTree(runFile.toFile()), run);
+    trainer.resume(local);
   }
 
   private List<String> all() throws IOException {

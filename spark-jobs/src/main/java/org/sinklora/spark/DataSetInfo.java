@@ -74,6 +74,7 @@ record DataSetInfo(
   }
 
   static DataSetInfo read(Storage storage, String dataSet) throws IOException {
+    storage.recover(dataSet);
     String file = Storage.child(dataSet, FILE);
     if (!storage.exists(file)) {
       throw new UserException(

@@ -32,6 +32,7 @@ final class DataSets {
   }
 
   private boolean isPrepared() throws IOException {
+    storage.recover(data);
     return storage.exists(Storage.child(data, DataSetInfo.FILE));
   }
 

@@ -27,8 +27,11 @@ final class HadoopStorage extends Storage {
     this.configuration = configuration;
   }
 
+  /** With the settings of this process, under Spark also those of {@code spark.hadoop.*}. */
   static Storage create() {
-    return new HadoopStorage(new Configuration());
+    return ClassPath.hasSpark()
+        ? SparkSessions.taskStorage()
+        : new HadoopStorage(new Configuration());
   }
 
   /**
@@ -74,7 +77,11 @@ final class HadoopStorage extends Storage {
   }
 
   private static StoredFile stored(FileStatus status) {
-    return new StoredFile(status.getPath().toString(), status.getLen(), status.isDirectory());
+    return new StoredFile(
+        status.getPath().toString(),
+        status.getLen(),
+        status.isDirectory(),
+        status.getModificationTime());
   }
 
   @Override
@@ -165,5 +172,18 @@ final class HadoopStorage extends Storage {
     }
     // The status of a file is a list of itself.
     return fileSystem.getFileStatus(at).isFile() ? copy.resolve(at.getName()) : copy;
+  }
+
+  @Override
+  java.nio.file.Path shared(String folder) throws IOException {
+    Path at = new Path(folder);
+    FileSystem fileSystem = fileSystem(at);
+    if (fileSystem.getUri().getScheme().equals("file")) {
+      return local(folder);
+    }
+    // Fails where there is no such folder.
+    List<StoredFile> files = list(folder).stream().filter(file -> !file.folder()).toList();
+    String location = fileSystem.makeQualified(at).toString();
+    return new HostCache().fetch(location, files, file -> open(file.path()));
   }
 }

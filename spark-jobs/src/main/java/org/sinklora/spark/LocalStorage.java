@@ -52,7 +52,8 @@ final class LocalStorage extends Storage {
     List<StoredFile> stored = new ArrayList<>();
     for (Path file : files) {
       boolean folder = Files.isDirectory(file);
-      stored.add(new StoredFile(file.toString(), folder ? 0 : Files.size(file), folder));
+      long modified = Files.getLastModifiedTime(file).toMillis();
+      stored.add(new StoredFile(file.toString(), folder ? 0 : Files.size(file), folder, modified));
     }
     stored.sort(Comparator.comparing(StoredFile::path));
     return stored;
@@ -109,5 +110,10 @@ final class LocalStorage extends Storage {
       throw new FileNotFoundException(path + " does not exist");
     }
     return at(path).toAbsolutePath();
+  }
+
+  @Override
+  Path shared(String folder) throws IOException {
+    return local(folder);
   }
 }

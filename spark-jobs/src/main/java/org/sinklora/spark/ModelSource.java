@@ -75,7 +75,7 @@ record ModelSource(String location, String configJson) implements Serializable {
     }
     Path folder;
     try {
-      folder = storage.local(location);
+      folder = storage.shared(location);
     } catch (FileNotFoundException e) {
       throw new UserException(
           "There is no model folder %s; give a Hugging Face model folder, or %s for the bundled model"

@@ -68,6 +68,7 @@ final class SparkPlace implements Place {
       TrainTarget target,
       LoraTrainer trainer,
       LoraAdapter adapter) {
+    ModelReach.check(SparkSessions.context(spark), source);
     TaskThreads threads =
         TaskThreads.plan(
             SparkSessions.context(spark),
@@ -80,6 +81,7 @@ final class SparkPlace implements Place {
 
   @Override
   public WindowEvaluation windows(ModelSource source, String adapter, int tail) {
+    ModelReach.check(SparkSessions.context(spark), source);
     return new PerplexityJob(SparkSessions.context(spark), source, adapter, tail);
   }
 

@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.UUID;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -17,6 +19,11 @@ import java.util.stream.Stream;
  * Hadoop is on the class path, else those of this machine.
  */
 abstract class Storage {
+  private static final String OLD = "old";
+
+  /** What was at a path while it is replaced; see {@link #sibling}. */
+  private static final Pattern REPLACED = Pattern.compile("\\._(.+)\\.[0-9a-f-]{36}\\." + OLD);
+
   private static final String HADOOP = "org.apache.hadoop.conf.Configuration";
 
   /** The storage of this process: Hadoop's with its default settings, if there is Hadoop. */
@@ -78,6 +85,14 @@ abstract class Storage {
    * @throws FileNotFoundException if there is none
    */
   abstract Path local(String path) throws IOException;
+
+  /**
+   * As {@link #local}, for a folder that many processes read and none writes to: one that is not
+   * local is copied once for each host.
+   *
+   * @throws FileNotFoundException if there is none
+   */
+  abstract Path shared(String folder) throws IOException;
 
   /** Whether this is a folder with something in it. */
   boolean isFilled(String folder) throws IOException {
@@ -148,10 +163,20 @@ abstract class Storage {
    * is replaced.
    */
   void upload(Path folder, String target) throws IOException {
+    upload(folder, target, null);
+  }
+
+  /**
+   * The same with one file written last: where a folder can appear in parts, its being there says
+   * that the others are.
+   *
+   * @param last name of that file; null for none
+   */
+  void upload(Path folder, String target, String last) throws IOException {
     String fresh = sibling(target, "tmp");
     try {
       createFolder(fresh);
-      for (Path file : filesOf(folder)) {
+      for (Path file : filesOf(folder, last)) {
         try (OutputStream out = create(child(fresh, file.getFileName().toString()))) {
           Files.copy(file, out);
         }
@@ -162,15 +187,21 @@ abstract class Storage {
     }
   }
 
-  private static List<Path> filesOf(Path folder) throws IOException {
+  private static List<Path> filesOf(Path folder, String last) throws IOException {
+    Comparator<Path> lastAtTheEnd =
+        Comparator.comparing(file -> file.getFileName().toString().equals(last));
     try (Stream<Path> files = Files.list(folder)) {
-      return files.filter(Files::isRegularFile).sorted().toList();
+      return files
+          .filter(Files::isRegularFile)
+          .sorted(lastAtTheEnd.thenComparing(Comparator.naturalOrder()))
+          .toList();
     }
   }
 
   /** Moves {@code fresh} to {@code target}; what was there is removed only once that is done. */
   void replace(String fresh, String target) throws IOException {
-    String old = sibling(target, "old");
+    recover(target);
+    String old = sibling(target, OLD);
     boolean replaces = exists(target);
     if (replaces) {
       move(target, old);
@@ -185,6 +216,43 @@ abstract class Storage {
     }
     if (replaces) {
       delete(old);
+    }
+  }
+
+  /**
+   * Puts back what was at a path if a process ended while it was {@link #replace replacing} it:
+   * between the two moves there is nothing at the path, and the old is beside it.
+   */
+  void recover(String target) throws IOException {
+    if (!exists(target)) {
+      String trimmed = target.replaceFirst("/+$", "");
+      String folder = trimmed.substring(0, trimmed.length() - name(trimmed).length());
+      recover(folder.isEmpty() ? "." : folder, name(trimmed));
+    }
+  }
+
+  /** Recovers whatever in a folder was being replaced. */
+  void recoverAll(String folder) throws IOException {
+    recover(folder, null);
+  }
+
+  /**
+   * @param only the name to recover; null for all
+   */
+  private void recover(String folder, String only) throws IOException {
+    if (!exists(folder)) {
+      return;
+    }
+    for (StoredFile file : list(folder)) {
+      Matcher matcher = REPLACED.matcher(file.name());
+      if (matcher.matches() && (only == null || only.equals(matcher.group(1)))) {
+        String target = child(folder, matcher.group(1));
+        if (exists(target)) {
+          delete(file.path());
+        } else {
+          move(file.path(), target);
+        }
+      }
     }
   }
 

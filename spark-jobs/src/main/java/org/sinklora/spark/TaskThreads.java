@@ -1,6 +1,5 @@
 package org.sinklora.spark;
 
-import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 
 /**
@@ -29,8 +28,11 @@ record TaskThreads(int tasks, int threads) {
   }
 
   private static int executorCores(JavaSparkContext spark, int cores) {
-    SparkConf conf = spark.getConf();
-    boolean local = conf.get("spark.master").matches("local(\\[.*])?");
-    return local ? cores : conf.getInt("spark.executor.cores", cores);
+    return isOneProcess(spark) ? cores : spark.getConf().getInt("spark.executor.cores", cores);
+  }
+
+  /** Whether driver and executor are this process. */
+  static boolean isOneProcess(JavaSparkContext spark) {
+    return spark.getConf().get("spark.master").matches("local(\\[.*])?");
   }
 }

@@ -46,6 +46,7 @@ public final class Train implements Callable<Integer> {
     TrainTarget target = targetOptions.resolve();
     ModelSource plain = ModelSource.of(model.location(), Storage.here());
     TrainSettings settings = options.resolve(model.location(), plain.config());
+    target.checkPartitions(settings.optimizer().batchSize());
     settings.trainingConfig();
     settings.loraConfig(plain.config());
     ModelSource extended = plain.extended(settings.context(), settings.ropeScaling());

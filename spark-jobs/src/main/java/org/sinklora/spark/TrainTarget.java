@@ -51,6 +51,18 @@ record TrainTarget(
     }
   }
 
+  /**
+   * @param batchSize sequences of a step
+   * @throws UserException if there would be tasks without a sequence
+   */
+  void checkPartitions(int batchSize) {
+    if (partitions > batchSize) {
+      throw new UserException(
+          "--partitions is %d, but a step has only %d sequences (--batch-size), so that %d tasks would have none; choose %d or less, or a larger --batch-size"
+              .formatted(partitions, batchSize, partitions - batchSize, batchSize));
+    }
+  }
+
   String adapter() {
     return Storage.child(folder, "adapter");
   }

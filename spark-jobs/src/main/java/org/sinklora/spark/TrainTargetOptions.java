@@ -23,7 +23,7 @@ final class TrainTargetOptions {
   @Option(names = "--overwrite", description = "Replace the output folder.")
   private boolean overwrite;
 
-  @Option(names = "--resume", description = "Go on from the newest checkpoint in --output.")
+  @Option(names = "--resume", description = "Go on from the newest whole checkpoint in --output.")
   private boolean resume;
 
   @Option(
@@ -43,8 +43,8 @@ final class TrainTargetOptions {
       names = "--partitions",
       defaultValue = "0",
       description =
-          "Tasks of a step. Default: as many as cores or sequences; as many as GPUs where Spark's"
-              + " executors have some.")
+          "Tasks of a step, --batch-size at most. Default: as many as cores or sequences; as many as"
+              + " GPUs where Spark's executors have some.")
   private int partitions;
 
   @Option(

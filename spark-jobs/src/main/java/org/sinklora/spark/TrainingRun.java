@@ -75,6 +75,6 @@ final class TrainingRun {
     Optional<String> from = checkpoints.restore(trainer);
     System.err.println(
         from.map(name -> "Continuing from checkpoint " + name)
-            .orElse("There is no checkpoint yet: starting from the beginning"));
+            .orElse("There is no whole checkpoint: starting from the beginning"));
   }
 }

@@ -84,6 +84,15 @@ class BadInputTest {
   }
 
   @Test
+  void moreTasksThanSequences() throws IOException {
+    fails(
+        Cli.run(SampleData.train(folder.resolve("run"), "--partitions", 7, "--batch-size", 4)),
+        "--partitions is 7, but a step has only 4 sequences",
+        "choose 4 or less");
+    assertFalse(Files.exists(folder.resolve("run")));
+  }
+
+  @Test
   void aTokenizerThatDoesNotFit() throws IOException {
     // The data set was made with another tokenizer than the model's.
     Path other = copyOfModel("other");

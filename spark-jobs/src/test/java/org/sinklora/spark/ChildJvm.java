@@ -31,8 +31,9 @@ final class ChildJvm {
     return command(classPath, memory, main, arguments);
   }
 
-  private static List<String> command(
-      String classPath, String memory, Class<?> main, Object... arguments) throws IOException {
+  /** The same with another class path. */
+  static List<String> command(String classPath, String memory, Class<?> main, Object... arguments)
+      throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx" + memory);

@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,8 +13,11 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.apache.spark.deploy.SparkSubmit;
 import org.apache.spark.deploy.master.Master;
 import org.apache.spark.deploy.worker.Worker;
@@ -21,20 +25,27 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The applications through SparkSubmit on a standalone master with two workers. */
+/** The application jar through SparkSubmit on a standalone master with two workers. */
 @Tag("slow")
+@Tag("application")
 class StandaloneClusterTest {
   private static final String HOST = "127.0.0.1";
+  private static final Map<String, String> HOSTS =
+      Map.of("worker1", "127.0.0.1", "worker2", "127.0.0.2");
   private static final JsonMapper JSON = new JsonMapper();
 
   @TempDir private Path folder;
   private final List<Process> processes = new ArrayList<>();
+  private String spark;
   private int port;
 
   @BeforeEach
   void startCluster() throws IOException, InterruptedException {
+    spark = ApplicationJar.providedClassPath();
     // What a Spark home must have; the classes come from the class path.
     Files.createDirectories(folder.resolve("spark/jars"));
     try (ServerSocket free = new ServerSocket(0)) {
@@ -44,11 +55,12 @@ class StandaloneClusterTest {
         start("master", Master.class, "--host", HOST, "--port", port, "--webui-port", 0);
     waitForPort(master);
     for (String name : List.of("worker1", "worker2")) {
+      // Hosts of their own: Spark does a slow task again on another host only.
       start(
           name,
           Worker.class,
           "--host",
-          HOST,
+          HOSTS.get(name),
           "--cores",
           1,
           "--memory",
@@ -70,7 +82,7 @@ class StandaloneClusterTest {
   }
 
   private Process start(String name, Class<?> main, Object... arguments) throws IOException {
-    Process process = launch(name, ChildJvm.command("512m", main, arguments));
+    Process process = launch(name, ChildJvm.command(spark, "512m", main, arguments));
     processes.add(process);
     return process;
   }
@@ -104,24 +116,25 @@ class StandaloneClusterTest {
 
   private void submit(String name, Class<?> main, Object... arguments)
       throws IOException, InterruptedException {
-    List<Object> all =
-        new ArrayList<>(
-            List.of(
-                "--master",
-                "spark://" + HOST + ":" + port,
-                "--deploy-mode",
-                "client",
-                "--conf",
-                "spark.executor.memory=1g",
-                "--conf",
-                "spark.executor.extraClassPath=" + System.getProperty("java.class.path"),
-                "--conf",
-                "spark.ui.enabled=false",
-                "--class",
-                main.getName(),
-                "spark-internal"));
+    await(name, submission(name, Map.of(), main, arguments));
+  }
+
+  private Process submission(
+      String name, Map<String, Object> settings, Class<?> main, Object... arguments)
+      throws IOException {
+    Map<String, Object> conf = new LinkedHashMap<>(settings);
+    conf.put("spark.executor.memory", "1g");
+    conf.put("spark.executor.extraClassPath", spark);
+    conf.put("spark.ui.enabled", false);
+    List<Object> all = new ArrayList<>();
+    all.addAll(List.of("--master", "spark://" + HOST + ":" + port, "--deploy-mode", "client"));
+    conf.forEach((key, value) -> all.addAll(List.of("--conf", key + "=" + value)));
+    all.addAll(List.of("--class", main.getName(), ApplicationJar.FILE));
     all.addAll(List.of(arguments));
-    Process process = launch(name, ChildJvm.command("1g", SparkSubmit.class, all.toArray()));
+    return launch(name, ChildJvm.command(spark, "1g", SparkSubmit.class, all.toArray()));
+  }
+
+  private void await(String name, Process process) throws IOException, InterruptedException {
     try {
       assertTrue(process.waitFor(4, TimeUnit.MINUTES), () -> name + " takes too long");
       assertEquals(0, process.exitValue(), log(name));
@@ -174,6 +187,61 @@ class StandaloneClusterTest {
         "--json",
         json);
     assertEquals(4, JSON.readTree(json.toFile()).at("/perplexity/0/windows").asInt());
+  }
+
+  /** An executor that is stopped: Spark does its tasks again on the other host. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aStragglerChangesNothing() throws IOException, InterruptedException {
+    Object[] cut = {
+      "--data", SampleData.tokenFiles(), "--steps", 8, "--partitions", 4, "--threads-per-task", 1
+    };
+    Path events = Files.createDirectories(folder.resolve("events"));
+    Path run = folder.resolve("run");
+    Object[] train = SampleData.train(run, cut);
+    Process driver =
+        submission(
+            "train",
+            Map.of(
+                "spark.speculation", true,
+                "spark.speculation.interval", "100ms",
+                "spark.speculation.quantile", 0.5,
+                "spark.eventLog.enabled", true,
+                "spark.eventLog.compress", false,
+                "spark.eventLog.rolling.enabled", false,
+                "spark.eventLog.dir", events.toUri()),
+            Train.class,
+            List.of(train).subList(1, train.length).toArray());
+    Path metrics = run.resolve("metrics.jsonl");
+    while (!Files.exists(metrics) || Files.readAllLines(metrics).size() < 2) {
+      assertTrue(driver.isAlive(), () -> "the driver ended early, see " + folder);
+      Thread.sleep(20);
+    }
+    ProcessHandle executor = processes.get(2).descendants().findFirst().orElseThrow();
+    signal("STOP", executor);
+    try {
+      while (Files.readAllLines(metrics).size() < 5) {
+        assertTrue(driver.isAlive(), () -> "the driver ended early, see " + folder);
+        Thread.sleep(20);
+      }
+    } finally {
+      signal("CONT", executor);
+    }
+    await("train", driver);
+    try (Stream<Path> logs = Files.list(events)) {
+      String told = Files.readString(logs.findFirst().orElseThrow());
+      assertTrue(told.contains("\"Speculative\":true"), "no task was done twice");
+    }
+    Path alone = folder.resolve("alone");
+    Cli.succeed(SampleData.with(SampleData.train(alone, cut), "--master", "local[2]"));
+    String weights = "adapter/adapter_model.safetensors";
+    assertArrayEquals(
+        Files.readAllBytes(alone.resolve(weights)), Files.readAllBytes(run.resolve(weights)));
+  }
+
+  private static void signal(String name, ProcessHandle process)
+      throws IOException, InterruptedException {
+    new ProcessBuilder("kill", "-" + name, String.valueOf(process.pid())).start().waitFor();
   }
 
   private static List<JsonNode> losses(Path run) throws IOException {

@@ -80,6 +80,26 @@ class StorageTest {
 
   @ParameterizedTest
   @MethodSource("storages")
+  void aReplacementThatWasCutOffIsTakenBack(Storage storage) throws IOException {
+    storage.writeText(path("a/file"), "a");
+    storage.writeText(path("b/file"), "b");
+    String oldA = Storage.sibling(path("a"), "old");
+    storage.move(path("a"), oldA);
+    storage.recover(path("b"));
+    assertFalse(storage.exists(path("a")));
+    storage.recover(path("a"));
+    assertEquals("a", storage.readText(path("a/file")));
+
+    storage.move(path("a"), oldA);
+    storage.writeText(Storage.child(Storage.sibling(path("b"), "old"), "file"), "older");
+    storage.recoverAll(folder.toString());
+    assertEquals(List.of("a", "b"), names(storage.list(folder.toString())));
+    assertEquals("b", storage.readText(path("b/file")));
+    storage.recoverAll(path("none"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("storages")
   void hiddenFilesAreLeftOut(Storage storage) throws IOException {
     for (String name : List.of("b/c.txt", "a.txt", "_SUCCESS", ".hidden")) {
       storage.writeText(path(name), name);

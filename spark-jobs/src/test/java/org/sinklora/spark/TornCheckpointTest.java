@@ -1,0 +1,125 @@
+package org.sinklora.spark;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A checkpoint that is not whole is never loaded: the run goes on from the newest that is. */
+class TornCheckpointTest {
+  private static final String ADAPTER = "adapter_model.safetensors";
+
+  @TempDir private Path folder;
+  private Path run;
+  private byte[] adapter;
+
+  @BeforeEach
+  void train() throws IOException {
+    run = folder.resolve("run");
+    Cli.succeed(command());
+    adapter = Files.readAllBytes(run.resolve("adapter").resolve(ADAPTER));
+    assertEquals(List.of("step-00000001", "step-00000002", "step-00000003"), checkpoints());
+  }
+
+  private Object[] command() throws IOException {
+    return SampleData.train(
+        run,
+        "--master",
+        "none",
+        "--data",
+        SampleData.tokenFiles(),
+        "--context",
+        64,
+        "--group-size",
+        16,
+        "--batch-size",
+        1,
+        "--steps",
+        3,
+        "--checkpoint-every",
+        1,
+        "--keep-checkpoints",
+        3,
+        "--json",
+        folder.resolve("result.json"));
+  }
+
+  private Path checkpoint(int step) {
+    return run.resolve("checkpoints/step-%08d".formatted(step));
+  }
+
+  private List<String> checkpoints() throws IOException {
+    try (Stream<Path> all = Files.list(run.resolve("checkpoints"))) {
+      return all.map(path -> path.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  /** What the resumed run said on standard error. */
+  private String resume(int expectedStart) throws IOException {
+    PrintStream before = System.err;
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
+    try {
+      Cli.succeed(SampleData.with(command(), "--resume"));
+    } finally {
+      System.setErr(before);
+    }
+    assertEquals(
+        expectedStart,
+        new JsonMapper()
+            .readTree(folder.resolve("result.json").toFile())
+            .path("resumed_at")
+            .asInt());
+    assertArrayEquals(adapter, Files.readAllBytes(run.resolve("adapter").resolve(ADAPTER)));
+    return said.toString(StandardCharsets.UTF_8);
+  }
+
+  private static void truncate(Path file) throws IOException {
+    byte[] bytes = Files.readAllBytes(file);
+    Files.write(file, Arrays.copyOf(bytes, bytes.length / 2));
+  }
+
+  @Test
+  void theNewestWholeOneIsTaken() throws IOException {
+    truncate(checkpoint(3).resolve("optimizer.safetensors"));
+    Files.delete(checkpoint(2).resolve(CheckpointManifest.FILE));
+    String said = resume(1);
+    assertTrue(said.contains("Skipping checkpoint step-00000003: optimizer.safetensors has"), said);
+    assertTrue(said.contains("Skipping checkpoint step-00000002: it has no sinklora_man"), said);
+    assertTrue(said.contains("Continuing from checkpoint step-00000001"), said);
+    // They were written anew.
+    assertEquals(List.of("step-00000001", "step-00000002", "step-00000003"), checkpoints());
+    assertTrue(resume(3).contains("Continuing from checkpoint step-00000003"));
+  }
+
+  @Test
+  void withoutAWholeOneTheRunBeginsAgain() throws IOException {
+    for (int step = 1; step <= 3; step++) {
+      truncate(checkpoint(step).resolve(ADAPTER));
+    }
+    String said = resume(0);
+    assertTrue(said.contains("There is no whole checkpoint"), said);
+  }
+
+  /** The process ended while a checkpoint was written again: the old one is beside its place. */
+  @Test
+  void aReplacementThatWasCutOffIsTakenBack() throws IOException {
+    Path old = Path.of(Storage.sibling(checkpoint(3).toString(), "old"));
+    Files.move(checkpoint(3), old);
+    assertTrue(resume(3).contains("Continuing from checkpoint step-00000003"));
+    assertEquals(List.of("step-00000001", "step-00000002", "step-00000003"), checkpoints());
+  }
+}
