@@ -15,6 +15,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A chat template, Jinja as in Hugging Face's {@code tokenizer_config.json}: it sees {@code
@@ -22,6 +25,11 @@ import java.util.Map;
  * {@code raise_exception}. Safe for use by several threads.
  */
 public final class ChatTemplate {
+  private static final Pattern CODE = Pattern.compile("\\{[{%].*?[%}]\\}", Pattern.DOTALL);
+  private static final Pattern STRING =
+      Pattern.compile("'(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*\"", Pattern.DOTALL);
+  private static final Pattern FILTER = Pattern.compile("\\|\\s*([A-Za-z_]\\w*)");
+
   private final String source;
   private final String bosToken;
   private final String eosToken;
@@ -30,8 +38,9 @@ public final class ChatTemplate {
   /**
    * @param source the template itself
    * @param tokenizer whose BOS and EOS it names
+   * @throws IOException if it uses a filter that there is not
    */
-  public ChatTemplate(String source, Tokenizer tokenizer) {
+  public ChatTemplate(String source, Tokenizer tokenizer) throws IOException {
     this.source = source;
     this.bosToken = spelled(tokenizer, tokenizer.bosId().orElse(-1));
     this.eosToken = spelled(tokenizer, tokenizer.eosId().orElse(-1));
@@ -49,6 +58,21 @@ public final class ChatTemplate {
         .registerFunction(
             new ELFunctionDefinition(
                 "", "raise_exception", ChatTemplate.class, "raise", String.class));
+    checkFilters();
+  }
+
+  /** The library takes an unknown filter for one that returns nothing, without a word. */
+  private void checkFilters() throws IOException {
+    for (MatchResult code : CODE.matcher(source).results().toList()) {
+      Matcher filters = FILTER.matcher(STRING.matcher(code.group()).replaceAll("''"));
+      while (filters.find()) {
+        if (jinja.getGlobalContext().getFilter(filters.group(1)) == null) {
+          throw new IOException(
+              "The chat template uses the filter '%s', which is not supported; choose another with --chat-template"
+                  .formatted(filters.group(1)));
+        }
+      }
+    }
   }
 
   private static String spelled(Tokenizer tokenizer, int id) {

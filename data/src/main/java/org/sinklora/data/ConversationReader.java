@@ -31,6 +31,7 @@ public final class ConversationReader implements Closeable {
   private final String file;
   private final Format format;
   private final JsonParser parser;
+  private int line;
 
   /**
    * @param in the file's content; closed with the reader
@@ -49,7 +50,6 @@ public final class ConversationReader implements Closeable {
    */
   public List<ChatMessage> next() throws IOException {
     JsonNode object;
-    int line;
     try {
       JsonToken token = parser.nextToken();
       if (token == JsonToken.START_ARRAY && parser.getParsingContext().getParent().inRoot()) {
@@ -77,6 +77,11 @@ public final class ConversationReader implements Closeable {
               .formatted(where, object.getNodeType(), fields()));
     }
     return format == Format.ALPACA ? alpaca(object, where) : chat(object, where);
+  }
+
+  /** The line that the last conversation begins on, counted from 1. */
+  public int line() {
+    return line;
   }
 
   private String fields() {

@@ -54,7 +54,7 @@ class ChatTemplateTest {
         new ChatMessage("assistant", "Sure."));
   }
 
-  private static ChatTemplate template(String source) {
+  private static ChatTemplate template(String source) throws IOException {
     return new ChatTemplate(source, tokenizer);
   }
 

@@ -98,6 +98,7 @@ final class DataSets {
         tokenizer.vocabularySize(),
         tokenizer.bosId().orElse(-1),
         0,
+        null,
         part,
         part);
   }

@@ -5,15 +5,21 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
+import org.sinklora.data.AnsweredText;
+import org.sinklora.data.ExamplePacker;
+import org.sinklora.data.LabelledTokens;
 import org.sinklora.data.SequencePacker;
 import org.sinklora.data.TokenDocuments;
 import org.sinklora.data.Tokenizer;
@@ -24,14 +30,18 @@ import scala.Tuple2;
  * many tasks there are or which comes first.
  */
 final class Preparation {
+  private static final DataType IDS = DataTypes.createArrayType(DataTypes.IntegerType, false);
   private static final StructType DOCUMENT =
       new StructType()
           .add("name", DataTypes.StringType, false)
           .add("held_out", DataTypes.BooleanType, false)
-          .add("input_ids", DataTypes.createArrayType(DataTypes.IntegerType, false), false);
+          .add("input_ids", IDS, false)
+          .add("labels", IDS, true);
   private static final StructType TOKENS =
       new StructType()
-          .add("input_ids", DataTypes.createArrayType(DataTypes.IntegerType, false), false)
+          .add("input_ids", IDS, false)
+          .add("labels", IDS, true)
+          .add("pieces", IDS, true)
           .add("document", DataTypes.LongType, false)
           .add("held_out", DataTypes.BooleanType, false);
 
@@ -53,14 +63,17 @@ final class Preparation {
     try (SparkSession spark = SparkSessions.open("prepare", master)) {
       TextSources texts = request.find(SparkSessions.storage(spark));
       return new Preparation(spark, settings)
-          .write(new SparkTexts(spark, request.field()).read(texts), tokenizer, request.output());
+          .write(
+              new SparkTexts(spark, request.field(), settings).read(texts),
+              tokenizer,
+              request.output());
     }
   }
 
   /** Writes the data set; it appears complete or not at all. */
   DataSetInfo write(JavaRDD<Text> texts, Tokenizer tokenizer, String output) throws IOException {
     int bos = tokenizer.bosId().orElse(-1);
-    if (settings.packedLength() > 0 && bos < 0) {
+    if (settings.packedLength() > 0 && bos < 0 && settings.supervision() == null) {
       throw new UserException(
           "The tokenizer has no BOS, which tells packed documents apart; leave out --pack");
     }
@@ -81,6 +94,7 @@ final class Preparation {
               tokenizer.vocabularySize(),
               bos,
               settings.heldOut().share(),
+              settings.supervision() == null ? null : settings.supervision().template(),
               write(tokens, Split.TRAIN, bos, fresh),
               write(tokens, Split.HELD_OUT, bos, fresh));
       storage.writeText(Storage.child(fresh, DataSetInfo.FILE), info.toJson());
@@ -111,14 +125,24 @@ final class Preparation {
       Text text = texts.next();
       int characters = text.text().codePointCount(0, text.text().length());
       if (characters >= settings.minimumCharacters()) {
-        rows.add(
-            RowFactory.create(
-                text.name(),
-                settings.heldOut().holdsOut(text.name()),
-                TokenDocuments.encode(tokenizer, text.text())));
+        boolean heldOut = settings.heldOut().holdsOut(text.name());
+        if (text.answers() == null) {
+          int[] ids = TokenDocuments.encode(tokenizer, text.text());
+          rows.add(RowFactory.create(text.name(), heldOut, ids, null));
+        } else {
+          LabelledTokens tokens = new AnsweredText(text.text(), text.answers()).encode(tokenizer);
+          if (fits(tokens, settings)) {
+            rows.add(RowFactory.create(text.name(), heldOut, tokens.ids(), tokens.labels()));
+          }
+        }
       }
     }
     return rows.iterator();
+  }
+
+  private static boolean fits(LabelledTokens tokens, PreparationSettings settings) {
+    int limit = settings.packedLength();
+    return limit == 0 || tokens.ids().length <= limit;
   }
 
   /** Numbers the documents by their names' order. */
@@ -128,17 +152,26 @@ final class Preparation {
             .sort("name")
             .javaRDD()
             .zipWithIndex()
-            .map(pair -> RowFactory.create(pair._1().get(2), pair._2(), pair._1().getBoolean(1)));
+            .map(
+                pair -> {
+                  Row row = pair._1();
+                  return RowFactory.create(
+                      row.get(2), row.get(3), null, pair._2(), row.getBoolean(1));
+                });
     return spark.createDataFrame(rows, TOKENS);
   }
 
   private DataSetInfo.Part write(Dataset<Row> tokens, Split split, int bos, String folder) {
     Dataset<Row> rows =
-        tokens
-            .filter(functions.col("held_out").equalTo(split == Split.HELD_OUT))
-            .select("input_ids", "document");
-    if (settings.packedLength() > 0 && split == Split.TRAIN) {
+        tokens.filter(functions.col("held_out").equalTo(split == Split.HELD_OUT)).drop("held_out");
+    boolean packs = settings.packedLength() > 0 && split == Split.TRAIN;
+    if (packs) {
       rows = packed(rows, bos);
+    }
+    if (settings.supervision() == null) {
+      rows = rows.select("input_ids", "document");
+    } else if (!packs) {
+      rows = rows.select("input_ids", "labels", "document");
     }
     String target = Storage.child(folder, split.folder());
     rows.write().parquet(target);
@@ -149,8 +182,7 @@ final class Preparation {
             .agg(
                 functions.count(functions.lit(1)),
                 functions.sum(functions.size(functions.col("input_ids"))),
-                functions.bit_xor(
-                    functions.xxhash64(functions.col("document"), functions.col("input_ids"))))
+                functions.bit_xor(functions.xxhash64(hashed())))
             .first();
     return new DataSetInfo.Part(
         sums.getLong(0),
@@ -158,30 +190,75 @@ final class Preparation {
         sums.isNullAt(2) ? "0" : Long.toHexString(sums.getLong(2)));
   }
 
-  /** Sequences of one length; the number of a sequence takes the document's place. */
-  private Dataset<Row> packed(Dataset<Row> rows, int bos) {
-    int length = settings.packedLength();
-    JavaRDD<Row> sequences =
-        rows.javaRDD()
-            .mapToPair(row -> new Tuple2<>(row.getLong(1) / DOCUMENTS_PER_PACK, row))
-            .groupByKey()
-            .sortByKey()
-            .flatMap(pack -> pack(pack._2(), length, bos).iterator())
-            .zipWithIndex()
-            .map(pair -> RowFactory.create(pair._1(), pair._2(), false));
-    return spark.createDataFrame(sequences, TOKENS).select("input_ids", "document");
+  private Column[] hashed() {
+    List<Column> columns =
+        new ArrayList<>(List.of(functions.col("document"), functions.col("input_ids")));
+    if (settings.supervision() != null) {
+      columns.add(functions.col("labels"));
+    }
+    return columns.toArray(Column[]::new);
   }
 
-  private static List<int[]> pack(Iterable<Row> documents, int length, int bos) {
+  /**
+   * Sequences of one length, or of whole examples; the number of a sequence takes the document's
+   * place.
+   */
+  private Dataset<Row> packed(Dataset<Row> rows, int bos) {
+    int length = settings.packedLength();
+    boolean whole = settings.supervision() != null;
+    JavaRDD<Row> sequences =
+        rows.javaRDD()
+            .mapToPair(row -> new Tuple2<>(row.getLong(3) / DOCUMENTS_PER_PACK, row))
+            .groupByKey()
+            .sortByKey()
+            .flatMap(
+                pack ->
+                    (whole ? packWhole(pack._2(), length) : pack(pack._2(), length, bos))
+                        .iterator())
+            .zipWithIndex()
+            .map(
+                pair -> {
+                  Row row = pair._1();
+                  return RowFactory.create(row.get(0), row.get(1), row.get(2), pair._2(), false);
+                });
+    return spark.createDataFrame(sequences, TOKENS).drop("held_out");
+  }
+
+  private static List<Row> ordered(Iterable<Row> documents) {
     List<Row> ordered = new ArrayList<>();
     documents.forEach(ordered::add);
-    ordered.sort(Comparator.comparingLong(row -> row.getLong(1)));
-    List<int[]> sequences = new ArrayList<>();
-    SequencePacker packer = new SequencePacker(length, bos, sequences::add);
-    for (Row row : ordered) {
-      List<Integer> ids = row.getList(0);
-      packer.add(ids.stream().mapToInt(Integer::intValue).toArray());
+    ordered.sort(Comparator.comparingLong(row -> row.getLong(3)));
+    return ordered;
+  }
+
+  private static List<Row> pack(Iterable<Row> documents, int length, int bos) {
+    List<Row> sequences = new ArrayList<>();
+    SequencePacker packer =
+        new SequencePacker(length, bos, ids -> sequences.add(RowFactory.create(ids, null, null)));
+    for (Row row : ordered(documents)) {
+      packer.add(ints(row, 0));
     }
     return sequences;
+  }
+
+  private static List<Row> packWhole(Iterable<Row> documents, int length) {
+    List<Row> rows = new ArrayList<>();
+    ExamplePacker packer = new ExamplePacker(length, examples -> rows.add(joined(examples)));
+    for (Row row : ordered(documents)) {
+      packer.add(new LabelledTokens(ints(row, 0), ints(row, 1)));
+    }
+    packer.finish();
+    return rows;
+  }
+
+  private static Row joined(List<LabelledTokens> examples) {
+    return RowFactory.create(
+        examples.stream().flatMapToInt(example -> IntStream.of(example.ids())).toArray(),
+        examples.stream().flatMapToInt(example -> IntStream.of(example.labels())).toArray(),
+        examples.stream().mapToInt(example -> example.ids().length).toArray());
+  }
+
+  private static int[] ints(Row row, int column) {
+    return row.<Integer>getList(column).stream().mapToInt(Integer::intValue).toArray();
   }
 }

@@ -10,7 +10,12 @@ import org.sinklora.data.HeldOutSplit;
  * @param heldOut share of the documents
  * @param minimumCharacters documents shorter than that are left out
  * @param packedLength tokens of a packed sequence; 0 keeps documents as they are
+ * @param supervision how conversations are read; null for plain texts
  */
 record PreparationSettings(
-    ModelSource model, HeldOutSplit heldOut, int minimumCharacters, int packedLength)
+    ModelSource model,
+    HeldOutSplit heldOut,
+    int minimumCharacters,
+    int packedLength,
+    Supervision supervision)
     implements Serializable {}

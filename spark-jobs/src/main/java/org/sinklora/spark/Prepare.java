@@ -24,6 +24,8 @@ import picocli.CommandLine.Option;
       "  sinklora prepare --input a.jsonl,b.parquet --text-field body --output data/",
       "  sinklora prepare --input lucene-core-9.12.0-sources.jar --held-out 1 --output test/",
       "  sinklora prepare --input texts/ --pack 4096 --output packed/",
+      "  sinklora prepare --format alpaca --input alpaca.json --pack 4096 --output tuning/",
+      "  sinklora prepare --format chat --chat-template chatml --input chats.jsonl --output chats/",
       "  sinklora prepare --input a-sources.jar,b-sources.jar --min-characters 14000 --held-out 0 \\",
       "      --token-files --output tokens/"
     })
@@ -51,6 +53,24 @@ public final class Prepare implements Callable<Integer> {
   private boolean overwrite;
 
   @Mixin private CommonOptions.Model model;
+
+  @Option(
+      names = "--format",
+      defaultValue = "text",
+      paramLabel = "text|alpaca|chat",
+      description =
+          "What the inputs hold: texts; or conversations, of which only the assistant's answers are"
+              + " learnt, as JSON (an array, or one object a line): alpaca (instruction, input,"
+              + " output) or chat (messages with role and content). Default: ${DEFAULT-VALUE}.")
+  private String format;
+
+  @Option(
+      names = "--chat-template",
+      paramLabel = "TEMPLATE",
+      description =
+          "How conversations are written out: model (its chat_template), llama2, alpaca, chatml, or"
+              + " a file with a Jinja template. Default: the model's, or alpaca for its format.")
+  private String chatTemplate;
 
   @Option(
       names = "--text-field",
@@ -88,7 +108,8 @@ public final class Prepare implements Callable<Integer> {
       paramLabel = "TOKENS",
       description =
           "Pack the training documents into sequences of this length. Default: keep documents, of"
-              + " which training takes random windows.")
+              + " which training takes random windows. Conversations stay whole: as many a sequence"
+              + " as fit, longer ones are left out; without --pack one a sequence.")
   private int pack;
 
   @Option(
@@ -113,12 +134,16 @@ public final class Prepare implements Callable<Integer> {
       String field,
       List<String> extensions,
       String output,
-      boolean overwrite) {
+      boolean overwrite,
+      boolean conversations) {
 
     /** Finds the texts, once it is clear that the output may be written. */
     TextSources find(Storage storage) throws IOException {
       storage.checkOutput(output, overwrite, DataSetInfo.FILE);
-      TextSources texts = new TextSources(storage, extensions);
+      TextSources texts =
+          conversations
+              ? TextSources.ofConversations(storage)
+              : new TextSources(storage, extensions);
       for (String input : inputs) {
         texts.add(input);
       }
@@ -139,9 +164,16 @@ public final class Prepare implements Callable<Integer> {
     }
     Storage storage = Storage.here();
     ModelSource source = ModelSource.of(model.location(), storage);
+    Supervision supervision = Supervision.of(format, chatTemplate, source, storage);
+    if (supervision != null && tokenFiles) {
+      throw new UserException(
+          "--token-files have no place for the labels of conversations; leave it out");
+    }
     PreparationSettings settings =
-        new PreparationSettings(source, new HeldOutSplit(heldOut), minimumCharacters, pack);
-    Request request = new Request(inputs, field, extensions, output, overwrite);
+        new PreparationSettings(
+            source, new HeldOutSplit(heldOut), minimumCharacters, pack, supervision);
+    Request request =
+        new Request(inputs, field, extensions, output, overwrite, supervision != null);
     try (Tokenizer tokenizer = Tokenizer.load(source.folder(storage))) {
       ModelFit.check(tokenizer, source);
       long start = System.nanoTime();

@@ -38,6 +38,7 @@ final class TokenPreparation {
             tokenizer.vocabularySize(),
             tokenizer.bosId().orElse(-1),
             settings.heldOut().share(),
+            null,
             DataSetInfo.Part.of(tokens.train()),
             DataSetInfo.Part.of(tokens.heldOut()));
     try (LocalFolder local = new LocalFolder()) {
