@@ -24,6 +24,7 @@ import org.sinklora.data.TokenStream;
  * @param heldOutShare share of the documents that was held out
  * @param chatTemplate what rendered the conversations, of which only the answers bear loss; null
  *     for plain texts
+ * @param request fingerprint of the inputs and of what was asked for; null where nobody asks again
  * @param train what there is to train on
  * @param heldOut what there is to evaluate on
  */
@@ -37,6 +38,7 @@ record DataSetInfo(
     int bos,
     double heldOutShare,
     String chatTemplate,
+    String request,
     Part train,
     Part heldOut) {
   static final String FILE = "sinklora_dataset.json";

@@ -99,6 +99,7 @@ final class DataSets {
         tokenizer.bosId().orElse(-1),
         0,
         null,
+        null,
         part,
         part);
   }

@@ -168,10 +168,11 @@ final class DemoRun {
     TextSources texts = new TextSources(storage, List.of());
     texts.add(plan.corpus().resolve(from).toString());
     PreparationSettings settings =
-        new PreparationSettings(model, new HeldOutSplit(heldOut), minimumCharacters, 0, null);
+        new PreparationSettings(model, new HeldOutSplit(heldOut), minimumCharacters, 0, null, 0);
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
       return new Preparation(spark, settings)
-          .write(new SparkTexts(spark, "text", settings).read(texts), tokenizer, target);
+          .write(new SparkTexts(spark, "text", settings).read(texts), tokenizer, target, null)
+          .info();
     }
   }
 

@@ -59,7 +59,8 @@ public final class EvalPerplexity implements Callable<Integer> {
   @Option(
       names = "--rope-scaling",
       defaultValue = "linear",
-      description = "How positions reach it: linear, dynamic, yarn or none. Default: ${DEFAULT-VALUE}.")
+      description =
+          "How positions reach it: linear, dynamic, yarn or none. Default: ${DEFAULT-VALUE}.")
   private String ropeScaling;
 
   @Option(

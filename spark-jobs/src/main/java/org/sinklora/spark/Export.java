@@ -93,9 +93,7 @@ public final class Export implements Callable<Integer> {
             .createObjectNode()
             .put("output", output)
             .put("format", format.name().toLowerCase(Locale.ROOT))
-            .put(
-                "context",
-                AdapterFolder.model(adapter, model, storage).config().contextLength()));
+            .put("context", AdapterFolder.model(adapter, model, storage).config().contextLength()));
     spec.commandLine().getOut().println(written);
     return 0;
   }

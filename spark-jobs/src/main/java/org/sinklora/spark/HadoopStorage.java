@@ -74,7 +74,11 @@ final class HadoopStorage extends Storage {
   }
 
   private static StoredFile stored(FileStatus status) {
-    return new StoredFile(status.getPath().toString(), status.getLen(), status.isDirectory());
+    return new StoredFile(
+        status.getPath().toString(),
+        status.getLen(),
+        status.isDirectory(),
+        status.getModificationTime());
   }
 
   @Override

@@ -52,7 +52,12 @@ final class LocalStorage extends Storage {
     List<StoredFile> stored = new ArrayList<>();
     for (Path file : files) {
       boolean folder = Files.isDirectory(file);
-      stored.add(new StoredFile(file.toString(), folder ? 0 : Files.size(file), folder));
+      stored.add(
+          new StoredFile(
+              file.toString(),
+              folder ? 0 : Files.size(file),
+              folder,
+              Files.getLastModifiedTime(file).toMillis()));
     }
     stored.sort(Comparator.comparing(StoredFile::path));
     return stored;

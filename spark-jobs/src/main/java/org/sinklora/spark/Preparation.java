@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Column;
@@ -31,11 +33,18 @@ import scala.Tuple2;
  */
 final class Preparation {
   private static final DataType IDS = DataTypes.createArrayType(DataTypes.IntegerType, false);
+  private static final StructType TEXT =
+      new StructType()
+          .add("name", DataTypes.StringType, false)
+          .add("text", DataTypes.StringType, false)
+          .add("answers", IDS, true);
   private static final StructType DOCUMENT =
       new StructType()
           .add("name", DataTypes.StringType, false)
+          .add("characters", DataTypes.LongType, false)
+          .add("dropped", DataTypes.StringType, true)
           .add("held_out", DataTypes.BooleanType, false)
-          .add("input_ids", IDS, false)
+          .add("input_ids", IDS, true)
           .add("labels", IDS, true);
   private static final StructType TOKENS =
       new StructType()
@@ -56,22 +65,38 @@ final class Preparation {
     this.settings = settings;
   }
 
-  /** Prepares in a session of its own. */
-  static DataSetInfo run(
-      String master, PreparationSettings settings, Prepare.Request request, Tokenizer tokenizer)
+  /**
+   * Prepares in a session of its own.
+   *
+   * @return null if the output is there already, made of the same inputs in the same way
+   */
+  static Prepared run(
+      String master, PreparationSettings settings, PrepareRequest request, Tokenizer tokenizer)
       throws IOException {
     try (SparkSession spark = SparkSessions.open("prepare", master)) {
-      TextSources texts = request.find(SparkSessions.storage(spark));
+      Storage storage = SparkSessions.storage(spark);
+      TextSources texts = request.find(storage);
+      String fingerprint = request.fingerprint(texts, settings, tokenizer);
+      if (request.isDone(storage, fingerprint)) {
+        return null;
+      }
       return new Preparation(spark, settings)
           .write(
               new SparkTexts(spark, request.field(), settings).read(texts),
               tokenizer,
-              request.output());
+              request.output(),
+              fingerprint);
     }
   }
 
-  /** Writes the data set; it appears complete or not at all. */
-  DataSetInfo write(JavaRDD<Text> texts, Tokenizer tokenizer, String output) throws IOException {
+  /**
+   * Writes the data set; it appears complete or not at all.
+   *
+   * @param request fingerprint of what was asked for; may be null
+   */
+  Prepared write(JavaRDD<Text> texts, Tokenizer tokenizer, String output, String request)
+      throws IOException {
+    long start = System.nanoTime();
     int bos = tokenizer.bosId().orElse(-1);
     if (settings.packedLength() > 0 && bos < 0 && settings.supervision() == null) {
       throw new UserException(
@@ -79,8 +104,17 @@ final class Preparation {
     }
     Storage storage = SparkSessions.storage(spark);
     String fresh = Storage.sibling(output, "tmp");
-    Dataset<Row> tokens = numbered(tokenize(texts)).persist(StorageLevel.MEMORY_AND_DISK());
+    Dataset<Row> read =
+        spark
+            .createDataFrame(
+                texts.map(text -> RowFactory.create(text.name(), text.text(), text.answers())),
+                TEXT)
+            .persist(StorageLevel.DISK_ONLY());
+    Dataset<Row> all =
+        tokenize(new TextSelection(spark, settings).select(read))
+            .persist(StorageLevel.MEMORY_AND_DISK());
     try {
+      Dataset<Row> tokens = numbered(all.filter(functions.col("dropped").isNull()));
       if (tokens.isEmpty()) {
         throw TokenizedTexts.noneLeft(settings.minimumCharacters());
       }
@@ -95,49 +129,92 @@ final class Preparation {
               bos,
               settings.heldOut().share(),
               settings.supervision() == null ? null : settings.supervision().template(),
+              request,
               write(tokens, Split.TRAIN, bos, fresh),
               write(tokens, Split.HELD_OUT, bos, fresh));
       storage.writeText(Storage.child(fresh, DataSetInfo.FILE), info.toJson());
+      QualityReport report = report(all, start);
+      storage.writeText(
+          Storage.child(fresh, QualityReport.FILE), report.json().toPrettyString() + "\n");
       storage.replace(fresh, output);
-      return info;
+      return new Prepared(info, report);
     } finally {
-      tokens.unpersist();
+      all.unpersist();
+      read.unpersist();
       storage.delete(fresh);
     }
   }
 
-  private Dataset<Row> tokenize(JavaRDD<Text> texts) {
-    PreparationSettings chosen = settings;
-    JavaRDD<Row> rows =
-        texts
-            .filter(text -> text.text().length() >= 1)
-            // Files differ in size: spread the texts before the work begins.
-            .repartition(SparkSessions.context(spark).defaultParallelism() * 4)
-            .mapPartitions(part -> tokenize(part, chosen));
-    return spark.createDataFrame(rows, DOCUMENT).dropDuplicates("name");
+  private QualityReport report(Dataset<Row> all, long start) {
+    long documents = 0;
+    long characters = 0;
+    long[] kept = new long[3];
+    Map<String, Long> dropped = new TreeMap<>();
+    for (Row row :
+        all.groupBy("dropped")
+            .agg(
+                functions.count(functions.lit(1)),
+                functions.sum("characters"),
+                functions.sum(functions.size(functions.col("input_ids"))))
+            .collectAsList()) {
+      documents += row.getLong(1);
+      characters += row.getLong(2);
+      if (row.isNullAt(0)) {
+        kept = new long[] {row.getLong(1), row.getLong(2), row.getLong(3)};
+      } else {
+        dropped.put(row.getString(0), row.getLong(1));
+      }
+    }
+    return new QualityReport(
+        documents,
+        characters,
+        kept[0],
+        kept[1],
+        kept[2],
+        dropped,
+        (System.nanoTime() - start) / 1e9,
+        SparkSessions.context(spark).defaultParallelism());
   }
 
-  private static Iterator<Row> tokenize(Iterator<Text> texts, PreparationSettings settings)
+  private Dataset<Row> tokenize(Dataset<Row> selected) {
+    PreparationSettings chosen = settings;
+    JavaRDD<Row> rows =
+        selected
+            .select("name", "text", "answers", "dropped")
+            // Files differ in size: spread the texts before the work begins.
+            .repartition(SparkSessions.context(spark).defaultParallelism() * 4)
+            .javaRDD()
+            .mapPartitions(part -> tokenize(part, chosen));
+    return spark.createDataFrame(rows, DOCUMENT);
+  }
+
+  private static Iterator<Row> tokenize(Iterator<Row> texts, PreparationSettings settings)
       throws IOException {
     Tokenizer tokenizer = ExecutorTokenizers.of(settings.model());
     List<Row> rows = new ArrayList<>();
     while (texts.hasNext()) {
-      Text text = texts.next();
-      int characters = text.text().codePointCount(0, text.text().length());
-      if (characters >= settings.minimumCharacters()) {
-        boolean heldOut = settings.heldOut().holdsOut(text.name());
-        if (text.answers() == null) {
-          int[] ids = TokenDocuments.encode(tokenizer, text.text());
-          rows.add(RowFactory.create(text.name(), heldOut, ids, null));
-        } else {
-          LabelledTokens tokens = new AnsweredText(text.text(), text.answers()).encode(tokenizer);
-          if (fits(tokens, settings)) {
-            rows.add(RowFactory.create(text.name(), heldOut, tokens.ids(), tokens.labels()));
-          }
-        }
-      }
+      Row text = texts.next();
+      rows.add(tokenize(text, tokenizer, settings));
     }
     return rows.iterator();
+  }
+
+  private static Row tokenize(Row row, Tokenizer tokenizer, PreparationSettings settings) {
+    String name = row.getString(0);
+    String text = row.getString(1);
+    long characters = text.codePointCount(0, text.length());
+    boolean heldOut = settings.heldOut().holdsOut(name);
+    if (!row.isNullAt(3)) {
+      return RowFactory.create(name, characters, row.getString(3), heldOut, null, null);
+    }
+    if (row.isNullAt(2)) {
+      int[] ids = TokenDocuments.encode(tokenizer, text);
+      return RowFactory.create(name, characters, null, heldOut, ids, null);
+    }
+    LabelledTokens tokens = new AnsweredText(text, ints(row, 2)).encode(tokenizer);
+    return fits(tokens, settings)
+        ? RowFactory.create(name, characters, null, heldOut, tokens.ids(), tokens.labels())
+        : RowFactory.create(name, characters, QualityReport.TOO_LONG, heldOut, null, null);
   }
 
   private static boolean fits(LabelledTokens tokens, PreparationSettings settings) {
@@ -149,6 +226,7 @@ final class Preparation {
   private Dataset<Row> numbered(Dataset<Row> documents) {
     JavaRDD<Row> rows =
         documents
+            .select("name", "held_out", "input_ids", "labels")
             .sort("name")
             .javaRDD()
             .zipWithIndex()

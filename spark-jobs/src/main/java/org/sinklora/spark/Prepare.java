@@ -49,7 +49,7 @@ public final class Prepare implements Callable<Integer> {
       description = "Receives the data set.")
   private String output;
 
-  @Option(names = "--overwrite", description = "Replace the output folder.")
+  @Option(names = "--overwrite", description = "Replace the output folder, finished or not.")
   private boolean overwrite;
 
   @Mixin private CommonOptions.Model model;
@@ -103,6 +103,15 @@ public final class Prepare implements Callable<Integer> {
   private int minimumCharacters;
 
   @Option(
+      names = "--near-duplicates",
+      defaultValue = "0",
+      paramLabel = "SIMILARITY",
+      description =
+          "Also leave out texts that share this part of their runs of five words with another, for"
+              + " example 0.8. Default: equal texts alone.")
+  private double nearDuplicates;
+
+  @Option(
       names = "--pack",
       defaultValue = "0",
       paramLabel = "TOKENS",
@@ -128,33 +137,19 @@ public final class Prepare implements Callable<Integer> {
     SinkLora.main(arguments, "prepare");
   }
 
-  /** What is asked for, beside the settings that decide the result. */
-  record Request(
-      List<String> inputs,
-      String field,
-      List<String> extensions,
-      String output,
-      boolean overwrite,
-      boolean conversations) {
-
-    /** Finds the texts, once it is clear that the output may be written. */
-    TextSources find(Storage storage) throws IOException {
-      storage.checkOutput(output, overwrite, DataSetInfo.FILE);
-      TextSources texts =
-          conversations
-              ? TextSources.ofConversations(storage)
-              : new TextSources(storage, extensions);
-      for (String input : inputs) {
-        texts.add(input);
-      }
-      return texts;
-    }
-  }
-
   @Override
   public Integer call() throws Exception {
     if (pack < 0 || pack == 1) {
       throw new UserException("--pack is %d; choose 2 or more".formatted(pack));
+    }
+    if (!(nearDuplicates >= 0 && nearDuplicates < 1)) {
+      throw new UserException(
+          "--near-duplicates is %s; choose above 0 and below 1, or 0 to keep them"
+              .formatted(nearDuplicates));
+    }
+    if (nearDuplicates > 0 && tokenFiles) {
+      throw new UserException(
+          "--near-duplicates are found with Spark; leave out it or --token-files");
     }
     if (pack > 0 && tokenFiles) {
       throw new UserException("--token-files keeps documents as they are; leave out --pack");
@@ -162,45 +157,73 @@ public final class Prepare implements Callable<Integer> {
     if (!tokenFiles) {
       ClassPath.requireSpark("'prepare' without --token-files");
     }
-    Storage storage = Storage.here();
-    ModelSource source = ModelSource.of(model.location(), storage);
-    Supervision supervision = Supervision.of(format, chatTemplate, source, storage);
-    if (supervision != null && tokenFiles) {
+    if (tokenFiles && !format.equals("text")) {
       throw new UserException(
           "--token-files have no place for the labels of conversations; leave it out");
     }
+    Storage storage = Storage.here();
+    ModelSource source = ModelSource.of(model.location(), storage);
+    Supervision supervision = Supervision.of(format, chatTemplate, source, storage);
     PreparationSettings settings =
         new PreparationSettings(
-            source, new HeldOutSplit(heldOut), minimumCharacters, pack, supervision);
-    Request request =
-        new Request(inputs, field, extensions, output, overwrite, supervision != null);
+            source,
+            new HeldOutSplit(heldOut),
+            minimumCharacters,
+            pack,
+            supervision,
+            nearDuplicates);
+    PrepareRequest request =
+        new PrepareRequest(
+            inputs, field, extensions, output, overwrite, tokenFiles, supervision != null);
     try (Tokenizer tokenizer = Tokenizer.load(source.folder(storage))) {
       ModelFit.check(tokenizer, source);
-      long start = System.nanoTime();
-      DataSetInfo info =
+      Prepared prepared =
           tokenFiles
-              ? new TokenPreparation(storage, settings)
-                  .write(request.find(storage).read(field), tokenizer, output)
+              ? tokenFiles(request, settings, tokenizer, storage)
               : Preparation.run(common.master(), settings, request, tokenizer);
-      report(info, (System.nanoTime() - start) / 1e9);
+      report(prepared);
     }
     return 0;
   }
 
-  private void report(DataSetInfo info, double seconds) throws IOException {
+  private static Prepared tokenFiles(
+      PrepareRequest request, PreparationSettings settings, Tokenizer tokenizer, Storage storage)
+      throws IOException {
+    TextSources texts = request.find(storage);
+    String fingerprint = request.fingerprint(texts, settings, tokenizer);
+    return request.isDone(storage, fingerprint)
+        ? null
+        : new TokenPreparation(storage, settings)
+            .write(texts.read(request.field()), tokenizer, request.output(), fingerprint);
+  }
+
+  private void report(Prepared prepared) throws IOException {
+    if (prepared == null) {
+      common.writeJson(
+          new JsonMapper().createObjectNode().put("output", output).put("nothing_to_do", true));
+      spec.commandLine()
+          .getOut()
+          .printf(
+              "%s: nothing to do, it is made of these inputs with these settings; --overwrite makes it again%n",
+              output);
+      return;
+    }
+    DataSetInfo info = prepared.info();
     ObjectNode result = new JsonMapper().valueToTree(info);
     result.put("output", output);
-    result.put("seconds", seconds);
+    result.put("seconds", prepared.report().seconds());
+    result.set("report", prepared.report().json());
     common.writeJson(result);
     spec.commandLine()
         .getOut()
         .printf(
-            "%s: %,d rows, %,d tokens to train on; %,d documents, %,d tokens held out; %.1f s%n",
+            "%s: %,d rows, %,d tokens to train on; %,d documents, %,d tokens held out; %.1f s%n%s%n",
             output,
             info.train().rows(),
             info.train().tokens(),
             info.heldOut().rows(),
             info.heldOut().tokens(),
-            seconds);
+            prepared.report().seconds(),
+            prepared.report().describe());
   }
 }

@@ -84,6 +84,7 @@ final class TextSources {
   private final Storage storage;
   private final List<String> extensions;
   private final boolean conversations;
+  private final List<StoredFile> files = new ArrayList<>();
   private final Map<Kind, List<Source>> sources = new EnumMap<>(Kind.class);
 
   /**
@@ -123,6 +124,7 @@ final class TextSources {
       Kind kind = kind(file.name(), !folder);
       if (kind != null) {
         sources.get(kind).add(source(input, file.path(), folder, kind));
+        files.add(file);
         found++;
         bytes += file.bytes();
       }
@@ -163,6 +165,11 @@ final class TextSources {
     String below = folder ? storage.absolute(file).substring(root.length()) : "";
     String name = Storage.name(root) + (folder ? "/" + below.replaceFirst("^/", "") : "");
     return new Source(file, kind == Kind.SOURCE_JAR ? name + "/" : name);
+  }
+
+  /** Every file that is read; says whether one changed since. */
+  List<StoredFile> files() {
+    return files;
   }
 
   List<Source> of(Kind kind) {

@@ -20,14 +20,24 @@ class RopeScalingTest {
 
   @ParameterizedTest
   @CsvSource({"linear,640", "dynamic,512", "yarn,640"})
-  void theMergedModelHasTheScalingOfTheTraining(String type, int maxPositions)
-      throws IOException {
+  void theMergedModelHasTheScalingOfTheTraining(String type, int maxPositions) throws IOException {
     Path text = Files.writeString(folder.resolve("a.txt"), "one two three four five ".repeat(400));
     Path run = folder.resolve("run");
     Cli.succeed(
         SampleData.train(
-            run, "--data", text, "--master", "none", "--context", 640, "--rope-scaling", type,
-            "--steps", 1, "--batch-size", 1));
+            run,
+            "--data",
+            text,
+            "--master",
+            "none",
+            "--context",
+            640,
+            "--rope-scaling",
+            type,
+            "--steps",
+            1,
+            "--batch-size",
+            1));
     Path merged = folder.resolve("merged");
     Cli.succeed(
         "export", "--adapter", run.resolve("adapter"), "--format", "merged", "--output", merged);
