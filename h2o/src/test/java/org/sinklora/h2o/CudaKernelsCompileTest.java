@@ -53,8 +53,9 @@ class CudaKernelsCompileTest {
     String text = Files.readString(source);
     assertFalse(text.contains("#include"), "NVRTC has no headers");
     for (String architecture : ARCHITECTURES) {
-      // Without the choice of heads one of them is all there is.
-      for (String heads : text.contains("#ifndef DIM") ? HEADS : HEADS.subList(0, 1)) {
+      // All heads once: compilers are slow, and generations differ little in this.
+      boolean all = text.contains("#ifndef DIM") && architecture.equals("sm_90a");
+      for (String heads : all ? HEADS : HEADS.subList(0, 1)) {
         List<String> command = new ArrayList<>();
         command.addAll(List.of("nvcc", "-cubin", "-std=c++17", "-Werror", "all-warnings"));
         command.add("-arch=" + architecture);

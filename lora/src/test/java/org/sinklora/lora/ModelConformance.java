@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
@@ -133,13 +135,19 @@ abstract class ModelConformance {
     assertEquals(
         gradients.keySet().stream().toList(),
         adapter.parameters().stream().map(Parameter::name).sorted().toList());
+    SortedMap<String, float[]> ours = new TreeMap<>();
     for (Parameter parameter : adapter.parameters()) {
-      assertClose(
-          gradients.get(parameter.name()),
-          values(parameter.gradient().size(), parameter.gradient()),
-          bound(),
-          pattern + " gradient of " + parameter.name());
+      ours.put(parameter.name(), values(parameter.gradient().size(), parameter.gradient()));
     }
+    compareGradients(pattern, new TreeMap<>(gradients), ours);
+  }
+
+  /** Compares the gradients of all parameters, by name. */
+  void compareGradients(
+      String pattern, SortedMap<String, float[]> expected, SortedMap<String, float[]> actual) {
+    expected.forEach(
+        (name, gradient) ->
+            assertClose(gradient, actual.get(name), bound(), pattern + " gradient of " + name));
   }
 
   private float[] values(long size, Tensor tensor) {

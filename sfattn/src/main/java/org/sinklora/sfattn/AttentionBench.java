@@ -10,6 +10,9 @@ import org.sinklora.compute.cuda.CudaDevice;
 
 /** Measures attention alone, on random queries, keys and values of one sequence. */
 public final class AttentionBench implements AutoCloseable {
+  /** Runs asked for at once: a GPU is to be measured, not how fast it is told what to do. */
+  private static final int QUEUED = 5;
+
   private final Device device;
   private final int heads;
   private final int keyValueHeads;
@@ -18,7 +21,7 @@ public final class AttentionBench implements AutoCloseable {
   private final Attention attention;
 
   /**
-   * @param iterations runs of a measurement, after two that are not counted
+   * @param iterations of a measurement, of five runs each
    */
   public AttentionBench(Device device, int heads, int keyValueHeads, int headDim, int iterations) {
     this.device = device;
@@ -100,31 +103,36 @@ public final class AttentionBench implements AutoCloseable {
     return tensor;
   }
 
+  /** Median over the iterations, of each the mean of some runs that wait for each other alone. */
   private double median(Runnable work) {
+    work.run();
     double[] millis = new double[iterations];
-    for (int i = -2; i < iterations; i++) {
-      double elapsed = millis(work);
-      if (i >= 0) {
-        millis[i] = elapsed;
-      }
+    for (int i = 0; i < iterations; i++) {
+      millis[i] = millis(work) / QUEUED;
     }
     Arrays.sort(millis);
     return millis[iterations / 2];
   }
 
   private double millis(Runnable work) {
+    Runnable queued =
+        () -> {
+          for (int i = 0; i < QUEUED; i++) {
+            work.run();
+          }
+        };
     if (device instanceof CudaDevice cuda) {
-      return cuda.milliseconds(work);
+      return cuda.milliseconds(queued);
     }
     long start = System.nanoTime();
-    work.run();
+    queued.run();
     return (System.nanoTime() - start) * 1e-6;
   }
 
   /** Prints a measurement. */
   public static void print(Row row, PrintWriter out) {
     out.printf(
-        "%8d tokens  forward %9.3f ms %6.1f TFLOP/s  forward+backward %9.3f ms %6.1f TFLOP/s  %s%n",
+        "%8d tokens  forward %9.3f ms %7.2f TFLOP/s  forward+backward %9.3f ms %7.2f TFLOP/s  %s%n",
         row.tokens,
         row.forwardMillis,
         row.forwardTeraflops,

@@ -65,7 +65,8 @@ final class BenchAttention implements Callable<Integer> {
   @Option(
       names = "--iterations",
       defaultValue = "20",
-      description = "Runs, of which the median counts. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Measurements of five runs each, of which the median counts. Default: ${DEFAULT-VALUE}.")
   private int iterations;
 
   @Option(names = "--threads", defaultValue = "0", description = "Of the CPU. Default: all cores.")

@@ -25,6 +25,7 @@ public final class CudaDevice implements Device {
   private final CudaContext context;
   private final CudaKernels kernels;
   private final ScratchTensors scratch;
+  private final TensorMaps tensorMaps;
   private final CudaTransfers transfers;
   private final IntArrays arrays;
   private final CudaElementwise elementwise;
@@ -42,6 +43,7 @@ public final class CudaDevice implements Device {
     this.precision = precision;
     this.context = new CudaContext(info);
     this.kernels = new CudaKernels(context, new KernelCache(KernelCache.configuredFolder()));
+    this.tensorMaps = new TensorMaps(context);
     this.scratch = new ScratchTensors(context);
     this.transfers = new CudaTransfers(this, context);
     this.arrays = new IntArrays(this, context);
@@ -209,7 +211,7 @@ public final class CudaDevice implements Device {
   public CudaTensorMap tensorMap2d(
       CudaTensor matrix, long rows, long columns, long rowStride, int boxRows, int boxColumns) {
     context.enter();
-    return new CudaTensorMap(context, own(matrix), rows, columns, rowStride, boxRows, boxColumns);
+    return tensorMaps.get(own(matrix), rows, columns, rowStride, boxRows, boxColumns);
   }
 
   @Override

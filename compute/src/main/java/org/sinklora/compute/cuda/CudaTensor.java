@@ -101,6 +101,10 @@ public final class CudaTensor implements Tensor {
     return memory.context();
   }
 
+  CudaMemory memory() {
+    return memory;
+  }
+
   @Override
   public void close() {
     if (owner) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
@@ -53,11 +54,26 @@ class CudaKernelsCompileTest {
         : List.of("sm_80", "sm_90a", "sm_100");
   }
 
+  /** The source behind those that it follows. */
+  private static String whole(Path source) throws IOException {
+    return CudaKernels.withPrefixes(
+        Files.readString(source),
+        name -> {
+          try {
+            return Files.readString(source.resolveSibling(name));
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+        });
+  }
+
   @ParameterizedTest
   @MethodSource("sources")
   void nvccTakesIt(Path source) throws IOException, InterruptedException {
     assumeTrue(isOnPath("nvcc"), "nvcc is not on the PATH");
-    assertFalse(Files.readString(source).contains("#include"), "NVRTC has no headers");
+    String text = whole(source);
+    assertFalse(text.contains("#include"), "NVRTC has no headers");
+    Path file = Files.writeString(folder.resolve(source.getFileName()), text);
     for (String architecture : architectures(source)) {
       // The other types once: compilers are slow, and generations differ little in this.
       for (List<String> defines : DEFINES.subList(0, architecture.equals("sm_80") ? 2 : 1)) {
@@ -65,7 +81,7 @@ class CudaKernelsCompileTest {
         command.addAll(List.of("nvcc", "-cubin", "-std=c++17", "-Werror", "all-warnings"));
         command.add("-arch=" + architecture);
         defines.forEach(define -> command.add("-D" + define));
-        command.addAll(List.of("-o", folder.resolve("out.cubin").toString(), source.toString()));
+        command.addAll(List.of("-o", folder.resolve("out.cubin").toString(), file.toString()));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor(), command + "\n" + said);
@@ -87,7 +103,7 @@ class CudaKernelsCompileTest {
       for (List<String> defines : DEFINES) {
         byte[] binary =
             KernelCompiler.compile(
-                CudaKernels.withDefines(Files.readString(source), defines),
+                CudaKernels.withDefines(whole(source), defines),
                 source.getFileName().toString(),
                 CudaKernels.options(architecture));
         assertTrue(new String(binary, 1, 3, StandardCharsets.US_ASCII).equals("ELF"));
