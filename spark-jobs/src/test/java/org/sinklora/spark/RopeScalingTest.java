@@ -19,7 +19,7 @@ class RopeScalingTest {
   @TempDir private Path folder;
 
   @ParameterizedTest
-  @CsvSource({"linear,640", "dynamic,512", "yarn,640"})
+  @CsvSource({"dynamic,512", "yarn,640"})
   void theMergedModelHasTheScalingOfTheTraining(String type, int maxPositions) throws IOException {
     Path text = Files.writeString(folder.resolve("a.txt"), "one two three four five ".repeat(400));
     Path run = folder.resolve("run");
@@ -45,7 +45,6 @@ class RopeScalingTest {
     double factor = 640 / (double) TRAINED;
     assertEquals(
         switch (type) {
-          case "linear" -> new RopeScaling.Linear(factor);
           case "dynamic" -> new RopeScaling.DynamicNtk(factor, TRAINED);
           default -> YarnScaling.of(factor, TRAINED);
         },
