@@ -5,32 +5,51 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Trains the adapter of a model in one process.
+ * Trains the adapter of a model on one device, alone or as a rank of several.
  *
  * <p>A step takes any number of batches and treats them as one: the loss is the mean over all their
- * predictions. Same seed, settings, batches and device give the same losses bit for bit, also when
- * the run was saved and resumed in between.
+ * predictions, those of the other ranks among them. Same seed, settings, batches and device give
+ * the same losses bit for bit, also when the run was saved and resumed in between.
  */
 public final class LoraTrainer implements AutoCloseable {
   private final LoraAdapter adapter;
   private final TrainingConfig config;
   private final LoraGradients gradients;
   private final AdamW optimizer;
+  private final GradientExchange exchange;
 
   /**
    * @param model with the adapter to train
    * @throws IllegalArgumentException if the model has no adapter, or the settings do not fit it
    */
   public LoraTrainer(CausalLm model, TrainingConfig config) {
+    this(model, config, GradientExchange.alone());
+  }
+
+  /**
+   * A rank of a data-parallel run. All begin with the same adapter and settings, do the same number
+   * of steps, each on its own share of the batches, and end with the same adapter, bit for bit.
+   * {@link #step} exchanges; {@link #accumulate} and {@link #update} are of this rank alone.
+   *
+   * @param model with the adapter to train
+   * @param exchange with the other ranks; it stays open when the trainer is closed
+   * @throws IllegalArgumentException if the model has no adapter, or the settings do not fit it
+   */
+  public LoraTrainer(CausalLm model, TrainingConfig config, GradientExchange exchange) {
+    this.exchange = exchange;
     this.gradients = new LoraGradients(model, config);
     this.adapter = model.adapter();
     this.config = config;
     this.optimizer = new AdamW(model.device(), config, adapter.flat());
   }
 
-  /** One optimiser step on these batches together. */
+  /**
+   * One optimiser step on these batches together, and on those that the other ranks pass to theirs;
+   * a rank may have none.
+   */
   public StepResult step(List<TokenBatch> batches) {
-    long predictions = batches.stream().mapToLong(TokenBatch::predictions).sum();
+    double own = batches.stream().mapToLong(TokenBatch::predictions).sum();
+    long predictions = (long) exchange.sum(own);
     if (predictions == 0) {
       throw new IllegalArgumentException(
           "Step %d has nothing to learn: none of its tokens has a target"
@@ -41,6 +60,8 @@ public final class LoraTrainer implements AutoCloseable {
       for (TokenBatch batch : batches) {
         loss += accumulate(batch, predictions);
       }
+      exchange.sum(adapter.flat().gradients());
+      loss = exchange.sum(loss);
     } catch (RuntimeException | Error e) {
       // A batch that could not be used must not leave its share to the next step.
       gradients.clear();

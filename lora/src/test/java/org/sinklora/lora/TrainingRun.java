@@ -23,6 +23,17 @@ record TrainingRun(CausalLm base, LoraAdapter adapter, LoraTrainer trainer)
       UnaryOperator<LoraConfigBuilder> adapterChange,
       UnaryOperator<TrainingConfig.Builder> change)
       throws IOException {
+    return start(folder, device, adapterChange, change, GradientExchange.alone());
+  }
+
+  /** The same as a rank. */
+  static TrainingRun start(
+      Path folder,
+      Device device,
+      UnaryOperator<LoraConfigBuilder> adapterChange,
+      UnaryOperator<TrainingConfig.Builder> change,
+      GradientExchange exchange)
+      throws IOException {
     TinyModel.llama("\"num_key_value_heads\": 2").writeTo(folder);
     CausalLm base = CausalLm.load(folder, device);
     LoraConfig config =
@@ -41,7 +52,7 @@ record TrainingRun(CausalLm base, LoraAdapter adapter, LoraTrainer trainer)
             .optAttention(SF.withFullAttentionLayers(0, 1).withFullAttentionTail(0.25))
             .optSeed(9);
     LoraTrainer trainer =
-        new LoraTrainer(base.withAdapter(adapter), change.apply(settings).build());
+        new LoraTrainer(base.withAdapter(adapter), change.apply(settings).build(), exchange);
     return new TrainingRun(base, adapter, trainer);
   }
 

@@ -17,8 +17,9 @@ final class DeviceOptions {
       defaultValue = "auto",
       paramLabel = "DEVICE",
       description =
-          "cpu, cuda, cuda:N, or auto: the first GPU, the CPU where there is none."
-              + " Default: ${DEFAULT-VALUE}.")
+          "cpu, cuda, cuda:N, or auto: the first GPU, the CPU where there is none. With a Spark"
+              + " master 'train' takes cuda as the GPUs of the executors. Default:"
+              + " ${DEFAULT-VALUE}.")
   private String device;
 
   @Option(
@@ -31,6 +32,21 @@ final class DeviceOptions {
   /** Whether the command line leaves the choice open. */
   boolean isAuto() {
     return device.equals("auto");
+  }
+
+  /** Whether the command line asks for a GPU. */
+  boolean isGpu() {
+    return GPU.matcher(device).matches();
+  }
+
+  /** Whether it says which. */
+  boolean namesGpu() {
+    return isGpu() && device.contains(":");
+  }
+
+  /** What a GPU computes in. */
+  CudaPrecision gpuPrecision() {
+    return precision == null ? CudaPrecision.BFLOAT16 : precision;
   }
 
   /**

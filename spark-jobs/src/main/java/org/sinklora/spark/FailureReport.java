@@ -91,9 +91,11 @@ final class FailureReport implements CommandLine.IExecutionExceptionHandler {
     String told = lines[0];
     int at = told.lastIndexOf("): ");
     String inner = at < 0 ? told : told.substring(at + 3);
-    for (String line : lines) {
-      if (line.startsWith("Caused by: ")) {
-        inner = line.substring("Caused by: ".length());
+    for (int i = 0; i < lines.length; i++) {
+      if (lines[i].startsWith("Caused by: ")) {
+        inner = lines[i].substring("Caused by: ".length());
+      } else if (lines[i].contains("because barrier task") && i + 1 < lines.length) {
+        inner = lines[i + 1];
       }
     }
     return inner.replaceFirst("^([a-z]+\\.)+[A-Za-z$]+(Exception|Error): ", "");

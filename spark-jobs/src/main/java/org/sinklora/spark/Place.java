@@ -43,6 +43,13 @@ interface Place extends AutoCloseable {
   @Override
   void close();
 
+  /** Whether a training is meant for the GPUs of Spark's executors; see {@link GpuExecutors}. */
+  static boolean hasGpuExecutors(String master, DeviceOptions device) {
+    boolean cluster =
+        !NO_MASTER.equals(master) && ClassPath.hasSpark() && SparkPlace.hasMaster(master);
+    return cluster && (device.isGpu() || device.isAuto() && GpuExecutors.areConfigured());
+  }
+
   /**
    * Chooses. Spark does what it can do, on CPUs; a GPU, and a process without Spark, works alone.
    *
@@ -59,7 +66,7 @@ interface Place extends AutoCloseable {
     DeviceChoice choice = device.resolve();
     if (cluster && choice.isGpu()) {
       throw new UserException(
-          "A GPU computes in this process, without Spark's executors; leave out --device, or take --master none");
+          "A GPU computes in this process, without Spark's executors (train alone gives each of their tasks one); leave out --device, or take --master none");
     }
     System.err.println(choice.describe());
     return alone || choice.isGpu()

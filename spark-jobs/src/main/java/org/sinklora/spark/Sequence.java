@@ -16,6 +16,11 @@ import org.sinklora.lora.TokenBatch;
  */
 record Sequence(long firstPiece, int[] tokens, int[] labels, int[] pieces) implements Serializable {
 
+  /** One document, all of whose tokens bear loss. */
+  static Sequence of(long number, int[] tokens) {
+    return new Sequence(number, tokens, tokens, new int[] {tokens.length});
+  }
+
   /** Sequences of one document each as one batch; a single one of any kind. */
   static TokenBatch batch(List<Sequence> sequences) {
     if (sequences.size() > 1 && sequences.stream().anyMatch(s -> s.pieces.length > 1)) {

@@ -12,7 +12,7 @@ import org.sinklora.data.ShuffledRows;
  * The sequences of each step. Which ones follows from the seed and the step alone. They are fetched
  * for several steps at a time, by one pass over the data set.
  */
-final class SequenceFeed {
+final class SequenceFeed implements StepSequences {
   /** Tokens that are fetched at a time, 32 MiB. */
   private static final int FETCH_TOKENS = 8 << 20;
 
@@ -57,8 +57,8 @@ final class SequenceFeed {
     return new ShuffledRows(data.lengths().length, context, settings.seed());
   }
 
-  /** The sequences of a step, counted from 0. */
-  List<Sequence> step(long step) {
+  @Override
+  public List<Sequence> step(long step) {
     if (step < first || step >= first + fetched.size() / batchSize) {
       fetch(step);
     }

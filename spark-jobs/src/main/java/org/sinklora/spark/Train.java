@@ -1,12 +1,16 @@
 package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** Fine-tunes an adapter; a Spark application, or one process with a GPU or without Spark. */
+/**
+ * Fine-tunes an adapter; a Spark application on CPUs or on its executors' GPUs, or one process with
+ * a GPU or without Spark.
+ */
 @Command(
     name = "train",
     mixinStandardHelpOptions = true,
@@ -18,7 +22,9 @@ import picocli.CommandLine.Mixin;
       "  sinklora train --device cuda --data tokens/ --context 4096 --batch-size 16 --output run/",
       "  sinklora train --config conf/train.yaml --output run/ --resume",
       "  spark-submit … --class org.sinklora.spark.Train spark-internal --data hdfs:/data \\",
-      "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run"
+      "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run",
+      "  spark-submit … --properties-file conf/spark-gpu.conf --class org.sinklora.spark.Train \\",
+      "      spark-internal --device cuda --data hdfs:/data --batch-size 64 --output hdfs:/run"
     })
 public final class Train implements Callable<Integer> {
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
@@ -43,20 +49,28 @@ public final class Train implements Callable<Integer> {
     settings.trainingConfig();
     settings.loraConfig(plain.config());
     ModelSource extended = plain.extended(settings.context(), settings.ropeScaling());
-    try (Place place = Place.open("train", common.master(), device)) {
-      ObjectNode result = new TrainingRun(place, settings, extended, target).run();
-      result.set("settings", settings.toJson());
-      common.writeJson(result);
-      spec.commandLine()
-          .getOut()
-          .printf(
-              "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%n",
-              result.path("trained_values").asLong(),
-              result.path("steps").asLong(),
-              result.path("seconds").asDouble(),
-              result.path("tokens_per_second").asDouble(),
-              result.path("adapter").asText());
-    }
+    ObjectNode result = train(settings, extended, target);
+    result.set("settings", settings.toJson());
+    common.writeJson(result);
+    spec.commandLine()
+        .getOut()
+        .printf(
+            "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%n",
+            result.path("trained_values").asLong(),
+            result.path("steps").asLong(),
+            result.path("seconds").asDouble(),
+            result.path("tokens_per_second").asDouble(),
+            result.path("adapter").asText());
     return 0;
+  }
+
+  private ObjectNode train(TrainSettings settings, ModelSource extended, TrainTarget target)
+      throws IOException {
+    if (Place.hasGpuExecutors(common.master(), device)) {
+      return GpuTraining.run(common.master(), device, settings, extended, target);
+    }
+    try (Place place = Place.open("train", common.master(), device)) {
+      return new TrainingRun(place, settings, extended, target).run();
+    }
   }
 }

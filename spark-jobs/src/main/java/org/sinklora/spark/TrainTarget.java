@@ -1,5 +1,7 @@
 package org.sinklora.spark;
 
+import java.io.Serializable;
+
 /**
  * What of a run does not change its result; see the options of {@link TrainTargetOptions}.
  *
@@ -9,7 +11,7 @@ package org.sinklora.spark;
  * @param resume whether an earlier run in the folder goes on
  * @param checkpointEvery steps from one checkpoint to the next
  * @param keepCheckpoints how many of them stay
- * @param partitions tasks of a step; 0 to choose
+ * @param partitions tasks of a step, GPUs where each task has one; 0 to choose
  * @param threads threads of a task; 0 to choose
  * @param sequencesPerPass sequences that one device takes together
  */
@@ -22,7 +24,8 @@ record TrainTarget(
     int keepCheckpoints,
     int partitions,
     int threads,
-    int sequencesPerPass) {
+    int sequencesPerPass)
+    implements Serializable {
 
   /**
    * @throws UserException if the values make no sense

@@ -42,7 +42,9 @@ final class TrainTargetOptions {
   @Option(
       names = "--partitions",
       defaultValue = "0",
-      description = "Tasks of a step. Default: as many as cores or sequences.")
+      description =
+          "Tasks of a step. Default: as many as cores or sequences; as many as GPUs where Spark's"
+              + " executors have some.")
   private int partitions;
 
   @Option(

@@ -1,16 +1,12 @@
 package org.sinklora.spark;
 
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import org.sinklora.data.Tokenizer;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
 import org.sinklora.lora.LoraTrainer;
-import org.sinklora.lora.StepResult;
 
 /** A training run: from a prepared data set to an adapter folder. */
 final class TrainingRun {
@@ -39,9 +35,8 @@ final class TrainingRun {
 
   /** The result as it stands in the JSON file. */
   ObjectNode run() throws IOException {
-    if (!target.resume()) {
-      storage.checkOutput(target.folder(), target.overwrite(), Storage.name(target.metrics()));
-    }
+    RunFolder folder = new RunFolder(storage, target);
+    folder.check();
     TokenDataSet data;
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
       ModelFit.check(tokenizer, model);
@@ -58,10 +53,17 @@ final class TrainingRun {
           adapter.size() * Float.BYTES * FLOATS_PER_VALUE * (target.keepCheckpoints() + 1L));
       Checkpoints checkpoints =
           new Checkpoints(
-              storage, target.checkpoints(), identity(data.info()), target.keepCheckpoints());
-      begin(checkpoints, trainer);
+              storage,
+              target.checkpoints(),
+              RunFolder.identity(settings, model, data.info()),
+              target.keepCheckpoints());
+      folder.begin();
+      if (target.resume()) {
+        resume(checkpoints, trainer);
+      }
       TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
-      ObjectNode result = train(feed, trainer, steps, checkpoints);
+      ObjectNode result =
+          new TrainingLoop(storage, settings, target, true).run(feed, trainer, steps, checkpoints);
       AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
       result.put("trained_values", adapter.size());
       steps.describe(result);
@@ -69,72 +71,10 @@ final class TrainingRun {
     }
   }
 
-  /** What must be the same for a checkpoint to be continued. */
-  private ObjectNode identity(DataSetInfo info) {
-    ObjectNode identity = new JsonMapper().createObjectNode();
-    identity.set("settings", settings.toJson());
-    identity.put("data", info.train().contentHash());
-    identity.put("model_config", model.config().json().toString());
-    return identity;
-  }
-
-  private void begin(Checkpoints checkpoints, LoraTrainer trainer) throws IOException {
-    if (!target.resume()) {
-      // Only what a run writes: the folder may hold something else.
-      for (String old : List.of(target.adapter(), target.checkpoints(), target.metrics())) {
-        storage.delete(old);
-      }
-      storage.createFolder(target.folder());
-      return;
-    }
+  private static void resume(Checkpoints checkpoints, LoraTrainer trainer) throws IOException {
     Optional<String> from = checkpoints.restore(trainer);
     System.err.println(
         from.map(name -> "Continuing from checkpoint " + name)
             .orElse("There is no checkpoint yet: starting from the beginning"));
-  }
-
-  private ObjectNode train(
-      SequenceFeed feed, LoraTrainer trainer, TrainingSteps steps, Checkpoints checkpoints)
-      throws IOException {
-    long last = settings.optimizer().steps();
-    long first = trainer.stepsDone();
-    List<Double> losses = new ArrayList<>();
-    long start = System.nanoTime();
-    long trained = 0;
-    try (MetricsLog metrics = new MetricsLog(storage, target.metrics(), first);
-        Progress progress = new Progress("Training", "steps", last, first)) {
-      while (trainer.stepsDone() < last) {
-        long begun = System.nanoTime();
-        List<Sequence> sequences = feed.step(trainer.stepsDone());
-        StepResult step = steps.step(sequences);
-        long tokens = sequences.stream().mapToLong(sequence -> sequence.tokens().length).sum();
-        double rate = tokens / ((System.nanoTime() - begun) / 1e9);
-        trained += tokens;
-        metrics.add(step, rate, steps.largestProcess());
-        losses.add(step.loss());
-        progress.update(step.step(), note(step, rate, steps.largestProcess()));
-        if (step.step() < last && step.step() % target.checkpointEvery() == 0) {
-          checkpoints.save(trainer);
-        }
-      }
-      if (first < last) {
-        checkpoints.save(trainer);
-      }
-    }
-    ObjectNode result = new JsonMapper().createObjectNode();
-    result.put("adapter", target.adapter());
-    result.put("steps", last);
-    result.put("resumed_at", first);
-    double seconds = (System.nanoTime() - start) / 1e9;
-    result.put("seconds", seconds);
-    result.put("tokens_per_second", trained / seconds);
-    result.set("losses", new JsonMapper().valueToTree(losses));
-    return result;
-  }
-
-  private static String note(StepResult step, double tokensPerSecond, long memory) {
-    return "loss %.4f, lr %.2g, grad norm %.3f, %,.0f tokens/s, %,d MiB"
-        .formatted(
-            step.loss(), step.learningRate(), step.gradNorm(), tokensPerSecond, memory >> 20);
   }
 }

@@ -1,6 +1,7 @@
 package org.sinklora.compute.cuda;
 
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.sinklora.compute.AdamWStep;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.GeluKind;
@@ -194,6 +195,19 @@ public final class CudaDevice implements Device {
   public CudaGraph capture(Runnable launches) {
     scratch.keepAll();
     return new CudaGraph(context, launches);
+  }
+
+  /**
+   * Joins a group of GPUs; returns when all ranks have. Close the communicator before the device.
+   *
+   * @param id made by {@link CudaCommunicator#uniqueId} on one rank, the same on all
+   * @param rank this device's number in the group, counted from 0
+   * @param size devices in the group; a GPU is in it once
+   * @param givenUp asked while waiting for other ranks: whether to give up
+   * @throws CudaException if NCCL is missing or fails, or it was given up
+   */
+  public CudaCommunicator communicator(byte[] id, int rank, int size, BooleanSupplier givenUp) {
+    return new CudaCommunicator(this, context, id, rank, size, givenUp);
   }
 
   /** Time in milliseconds that the GPU takes for the launches, without what was asked before. */

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.cuda.global.cublas;
 import org.bytedeco.cuda.global.cudart;
+import org.bytedeco.cuda.global.nccl;
 import org.bytedeco.cuda.global.nvrtc;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.SizeTPointer;
@@ -34,8 +35,33 @@ record CudaHost(List<CudaInfo> gpus, String whyNone) {
     static final CudaHost HOST = look();
   }
 
+  /** Looks for NCCL when the class is first used; one GPU does without. */
+  private static final class Nccl {
+    static final String PROBLEM = load("NCCL (libnccl.so.2)", nccl.class);
+  }
+
   static CudaHost get() {
     return Found.HOST;
+  }
+
+  /** Why GPUs can't compute together here, in a line; empty when they can. */
+  static String whyNoNccl() {
+    if (get().gpus().isEmpty()) {
+      return get().whyNone();
+    }
+    return Nccl.PROBLEM == null ? "" : Nccl.PROBLEM.replaceAll("\\s+", " ").trim();
+  }
+
+  /**
+   * @throws CudaException if it can't be loaded
+   */
+  static void requireNccl() {
+    String why = whyNoNccl();
+    if (!why.isEmpty()) {
+      throw new CudaException(
+          "Several GPUs exchange gradients through NCCL: %s. Install NCCL 2.14 or newer for CUDA 13, or train with one GPU"
+              .formatted(why));
+    }
   }
 
   private static CudaHost none(String why) {

@@ -4,6 +4,8 @@ import static org.bytedeco.cuda.global.cublas.cublasLtGetStatusName;
 import static org.bytedeco.cuda.global.cublas.cublasLtGetStatusString;
 import static org.bytedeco.cuda.global.cudart.cuGetErrorName;
 import static org.bytedeco.cuda.global.cudart.cuGetErrorString;
+import static org.bytedeco.cuda.global.nccl.ncclGetErrorString;
+import static org.bytedeco.cuda.global.nccl.ncclGetLastError;
 import static org.bytedeco.cuda.global.nvrtc.nvrtcGetErrorString;
 
 import org.bytedeco.javacpp.BytePointer;
@@ -33,6 +35,14 @@ final class CudaStatus {
         + " ("
         + cublasLtGetStatusString(result).getString()
         + ")";
+  }
+
+  /** Text of an error of NCCL, with what it said last. */
+  static String nccl(int result) {
+    BytePointer last = ncclGetLastError(null);
+    String said = last == null || last.isNull() ? "" : last.getString().strip();
+    String text = ncclGetErrorString(result).getString();
+    return said.isEmpty() ? text : text + " (" + said + ")";
   }
 
   /** Name of an error of NVRTC. */

@@ -22,6 +22,17 @@ class CudaHostTest {
   }
 
   @Test
+  void withoutGpusOrNcclACommunicatorSaysWhy() {
+    String why = CudaCommunicator.whyNone();
+    assertFalse(why.contains("\n"), why);
+    if (!why.isEmpty()) {
+      CudaException e = assertThrows(CudaException.class, CudaCommunicator::uniqueId);
+      assertTrue(e.getMessage().contains(why), e.getMessage());
+      assertTrue(e.getMessage().contains("NCCL"), e.getMessage());
+    }
+  }
+
+  @Test
   void theReasonIsWhatTheLinkerSaid() {
     Error linker = new UnsatisfiedLinkError("/tmp/libjni.so: libcuda.so.1: cannot open");
     Error loader = new UnsatisfiedLinkError("no jnicudart in java.library.path");

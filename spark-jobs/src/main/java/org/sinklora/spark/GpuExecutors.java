@@ -1,0 +1,69 @@
+package org.sinklora.spark;
+
+import java.util.List;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+
+/** The GPUs of Spark's executors, as Spark's settings give them to tasks. */
+final class GpuExecutors {
+  /** What Spark's settings and tasks call a GPU. */
+  static final String RESOURCE = "gpu";
+
+  static final String EXECUTOR_AMOUNT = "spark.executor.resource.gpu.amount";
+  static final String TASK_AMOUNT = "spark.task.resource.gpu.amount";
+
+  private GpuExecutors() {}
+
+  /** Whether the settings of this application speak of GPUs. */
+  static boolean areConfigured() {
+    return new SparkConf().contains(EXECUTOR_AMOUNT);
+  }
+
+  /**
+   * Refuses what can't work, before Spark is started.
+   *
+   * @param master of the command line; null for what {@code spark-submit} says
+   */
+  static void check(String master, DeviceOptions device) {
+    if (device.namesGpu()) {
+      throw new UserException(
+          "Spark says which GPU a task gets: take --device cuda, without number");
+    }
+    SparkConf conf = new SparkConf();
+    String where = master != null ? master : conf.get("spark.master");
+    if (where.matches("local(\\[.*])?")) {
+      throw new UserException(
+          "--master %s has no executors with GPUs; take --master none to train on one GPU of this machine, or a standalone master and worker on it for all of them"
+              .formatted(where));
+    }
+    if (conf.getInt(EXECUTOR_AMOUNT, 0) < 1 || conf.getDouble(TASK_AMOUNT, 0) != 1) {
+      throw new UserException(
+          "%s is %s and %s is %s; for one task a GPU set the first to the GPUs of an executor and the second to 1 (conf/spark-gpu.conf)"
+              .formatted(
+                  EXECUTOR_AMOUNT,
+                  conf.get(EXECUTOR_AMOUNT, "not set"),
+                  TASK_AMOUNT,
+                  conf.get(TASK_AMOUNT, "not set")));
+    }
+  }
+
+  /**
+   * How many there are.
+   *
+   * @param asked of the command line; 0 for all
+   */
+  static int count(JavaSparkContext spark, int asked) {
+    if (asked > 0) {
+      return asked;
+    }
+    SparkConf conf = spark.getConf();
+    int executors = conf.getInt("spark.executor.instances", 0);
+    if (executors == 0) {
+      // A job waits until executors have registered.
+      spark.parallelize(List.of(0), 1).count();
+      // The driver is listed as well.
+      executors = spark.sc().statusTracker().getExecutorInfos().length - 1;
+    }
+    return executors * conf.getInt(EXECUTOR_AMOUNT, 1);
+  }
+}

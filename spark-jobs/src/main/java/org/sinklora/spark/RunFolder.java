@@ -1,0 +1,49 @@
+package org.sinklora.spark;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.util.List;
+
+/** The output folder of a training run. */
+final class RunFolder {
+  private final Storage storage;
+  private final TrainTarget target;
+
+  RunFolder(Storage storage, TrainTarget target) {
+    this.storage = storage;
+    this.target = target;
+  }
+
+  /**
+   * Before anything is computed.
+   *
+   * @throws UserException if an earlier run lies there and nothing was said of it
+   */
+  void check() throws IOException {
+    if (!target.resume()) {
+      storage.checkOutput(target.folder(), target.overwrite(), Storage.name(target.metrics()));
+    }
+  }
+
+  /** Makes room for a new run; one that is resumed stays. */
+  void begin() throws IOException {
+    if (target.resume()) {
+      return;
+    }
+    // Only what a run writes: the folder may hold something else.
+    for (String old : List.of(target.adapter(), target.checkpoints(), target.metrics())) {
+      storage.delete(old);
+    }
+    storage.createFolder(target.folder());
+  }
+
+  /** What must be the same for a checkpoint to be continued. */
+  static ObjectNode identity(TrainSettings settings, ModelSource model, DataSetInfo data) {
+    ObjectNode identity = new JsonMapper().createObjectNode();
+    identity.set("settings", settings.toJson());
+    identity.put("data", data.train().contentHash());
+    identity.put("model_config", model.config().json().toString());
+    return identity;
+  }
+}
