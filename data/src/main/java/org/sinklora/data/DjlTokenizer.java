@@ -1,7 +1,9 @@
 package org.sinklora.data;
 
 import ai.djl.engine.EngineException;
+import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -63,15 +65,37 @@ final class DjlTokenizer implements Tokenizer {
 
   @Override
   public int[] encode(String text) {
+    return ids(encoding(text));
+  }
+
+  @Override
+  public Spans encodeSpans(String text) {
+    Encoding encoding = encoding(text);
+    CharSpan[] spans = encoding.getCharTokenSpans();
+    int[] starts = new int[spans.length];
+    int[] ends = new int[spans.length];
+    for (int i = 0; i < spans.length; i++) {
+      // A token that the library itself put in stands nowhere: behind the one before.
+      int before = i == 0 ? 0 : ends[i - 1];
+      starts[i] = spans[i] == null ? before : spans[i].getStart();
+      ends[i] = spans[i] == null ? before : spans[i].getEnd();
+    }
+    return new Spans(ids(encoding), starts, ends);
+  }
+
+  private Encoding encoding(String text) {
     String encodable = withoutLoneSurrogates(text);
-    long[] ids;
     lifetime.readLock().lock();
     try {
       requireOpen();
-      ids = delegate.encode(encodable, false, false).getIds();
+      return delegate.encode(encodable, false, false);
     } finally {
       lifetime.readLock().unlock();
     }
+  }
+
+  private static int[] ids(Encoding encoding) {
+    long[] ids = encoding.getIds();
     int[] result = new int[ids.length];
     for (int i = 0; i < ids.length; i++) {
       result[i] = Math.toIntExact(ids[i]);

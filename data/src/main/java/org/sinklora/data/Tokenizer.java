@@ -17,6 +17,22 @@ public interface Tokenizer extends AutoCloseable {
   int[] encode(String text);
 
   /**
+   * Tokens and the part of the text that each came from.
+   *
+   * @param ids as {@link #encode} gives them
+   * @param starts where each begins, in Unicode code points
+   * @param ends where each ends; some tokenizers give white space no width
+   */
+  record Spans(int[] ids, int[] starts, int[] ends) {}
+
+  /**
+   * As {@link #encode}, with where in the text each token stands.
+   *
+   * @throws IllegalStateException if the tokenizer is closed
+   */
+  Spans encodeSpans(String text);
+
+  /**
    * The text of the ids, special tokens spelled out. Bytes that are no UTF-8, such as half a
    * character at an end, become U+FFFD.
    *

@@ -118,7 +118,7 @@ final class ActiveSequence {
   }
 
   private int context() {
-    return sequence.model().config().maxPositionEmbeddings();
+    return sequence.model().config().contextLength();
   }
 
   GenerationResult result() {

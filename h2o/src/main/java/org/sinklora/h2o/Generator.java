@@ -127,7 +127,7 @@ public final class Generator implements AutoCloseable {
    * @return one line with both lengths and what to do; null if there is nothing to say
    */
   public String warning(GenerationRequest request) {
-    return ContextWarning.ofPrompt(request, base.config().maxPositionEmbeddings());
+    return ContextWarning.ofPrompt(request, base.config().contextLength());
   }
 
   /** Bytes of the base weights as decoding reads them. */

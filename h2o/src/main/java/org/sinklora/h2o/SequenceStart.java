@@ -104,7 +104,7 @@ final class SequenceStart {
 
   private static int limit(KvCachePolicy policy, ModelConfig config) {
     if (policy instanceof FullCache full) {
-      return full.limit() == FullCache.MODEL_LIMIT ? config.maxPositionEmbeddings() : full.limit();
+      return full.limit() == FullCache.MODEL_LIMIT ? config.contextLength() : full.limit();
     }
     return Integer.MAX_VALUE;
   }

@@ -38,6 +38,17 @@ public sealed interface ModelConfig permits LlamaConfig, GptNeoXConfig {
   /** Context length the model is made for. */
   int maxPositionEmbeddings();
 
+  /**
+   * Positions that the model can read: {@code maxPositionEmbeddings}, but of a {@code dynamic}
+   * rotary embedding, whose configurations give the trained length there, {@code factor} times
+   * that.
+   */
+  default int contextLength() {
+    return rope().scaling() instanceof RopeScaling.DynamicNtk dynamic
+        ? (int) Math.min(Integer.MAX_VALUE, Math.round(dynamic.factor() * maxPositionEmbeddings()))
+        : maxPositionEmbeddings();
+  }
+
   /** Whether the output head is the embedding. */
   boolean tieWordEmbeddings();
 

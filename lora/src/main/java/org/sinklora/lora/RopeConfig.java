@@ -62,6 +62,36 @@ public record RopeConfig(double theta, double partialRotaryFactor, RopeScaling s
   }
 
   /**
+   * This embedding with YaRN over a context {@code factor} times longer.
+   *
+   * @param trained positions that the model was trained for
+   * @throws ModelFormatException if the embedding is scaled already
+   */
+  public RopeConfig extendedByYarn(double factor, int trained) {
+    requireUnscaled("yarn");
+    return withScaling(YarnScaling.of(factor, trained));
+  }
+
+  /**
+   * This embedding with dynamic NTK-aware scaling over a context {@code factor} times longer.
+   *
+   * @param trained positions that the model was trained for
+   * @throws ModelFormatException if the embedding is scaled already
+   */
+  public RopeConfig extendedDynamically(double factor, int trained) {
+    requireUnscaled("dynamic");
+    return withScaling(new RopeScaling.DynamicNtk(factor, trained));
+  }
+
+  private void requireUnscaled(String type) {
+    if (!(scaling instanceof RopeScaling.None)) {
+      throw new ModelFormatException(
+          "RoPE: a model of rope_type %s cannot be extended by %s; expected default; give none as the scaling to keep it"
+              .formatted(scaling.ropeType(), type));
+    }
+  }
+
+  /**
    * Frequencies of the pairs of rotated components; angles are position times these.
    *
    * @param rotaryDim rotated components of a head, even

@@ -155,6 +155,25 @@ class RopeConfigTest {
   }
 
   @Test
+  void yarnAndDynamicStartFromTheTrainedLength() {
+    ModelConfig plain = fixture("default");
+    int trained = plain.maxPositionEmbeddings();
+    ModelConfig yarn = plain.withContext(4 * trained, plain.rope().extendedByYarn(4, trained));
+    ModelConfig read = ModelConfig.parse(yarn.json(), "config.json");
+    assertEquals(YarnScaling.of(4, trained), read.rope().scaling());
+    assertEquals(4 * trained, read.contextLength());
+    ModelConfig dynamic = plain.withContext(trained, plain.rope().extendedDynamically(4, trained));
+    read = ModelConfig.parse(dynamic.json(), "config.json");
+    assertEquals(new RopeScaling.DynamicNtk(4, trained), read.rope().scaling());
+    assertEquals(trained, read.maxPositionEmbeddings());
+    assertEquals(4 * trained, read.contextLength());
+    for (ModelConfig scaled : new ModelConfig[] {yarn, dynamic}) {
+      assertThrows(ModelFormatException.class, () -> scaled.rope().extendedByYarn(2, trained));
+      assertThrows(ModelFormatException.class, () -> scaled.rope().extendedDynamically(2, trained));
+    }
+  }
+
+  @Test
   void gptNeoXKeepsItsNamesAndAWholeHead() {
     ModelConfig base =
         ModelConfig.parse(

@@ -169,7 +169,7 @@ final class BenchQuality implements Callable<Integer> {
                 .optAdapterWeights(AdapterWeights.MERGED)
                 .build()) {
       TokenDocuments texts = TokenDocuments.heldOut(tokenizer, documents);
-      int trained = source.config().maxPositionEmbeddings();
+      int trained = source.config().contextLength();
       ObjectNode json =
           stream > 0
               ? scoreStream(generator, texts, trained)

@@ -22,6 +22,9 @@ import org.sinklora.data.TokenStream;
  * @param vocabularySize of the tokenizer
  * @param bos the token that begins a document; −1 if the tokenizer has none
  * @param heldOutShare share of the documents that was held out
+ * @param chatTemplate what rendered the conversations, of which only the answers bear loss; null
+ *     for plain texts
+ * @param request fingerprint of the inputs and of what was asked for; null where nobody asks again
  * @param train what there is to train on
  * @param heldOut what there is to evaluate on
  */
@@ -34,6 +37,8 @@ record DataSetInfo(
     int vocabularySize,
     int bos,
     double heldOutShare,
+    String chatTemplate,
+    String request,
     Part train,
     Part heldOut) {
   static final String FILE = "sinklora_dataset.json";
@@ -100,6 +105,15 @@ record DataSetInfo(
   /** Whether the rows are token files, which need no Spark to be read. */
   boolean isTokens() {
     return TOKENS.equals(files);
+  }
+
+  /** Whether the rows are conversations with labels. */
+  boolean supervised() {
+    return chatTemplate != null;
+  }
+
+  boolean packed() {
+    return layout.equals(PACKED);
   }
 
   /** Name of the token file of a side. */

@@ -99,6 +99,8 @@ final class DataSets {
         tokenizer.vocabularySize(),
         tokenizer.bosId().orElse(-1),
         0,
+        null,
+        null,
         part,
         part);
   }

@@ -167,11 +167,12 @@ final class DemoRun {
     storage.checkOutput(target, true, DataSetInfo.FILE);
     TextSources texts = new TextSources(storage, List.of());
     texts.add(plan.corpus().resolve(from).toString());
+    PreparationSettings settings =
+        new PreparationSettings(model, new HeldOutSplit(heldOut), minimumCharacters, 0, null, 0);
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
-      return new Preparation(
-              spark,
-              new PreparationSettings(model, new HeldOutSplit(heldOut), minimumCharacters, 0))
-          .write(new SparkTexts(spark, "text").read(texts), tokenizer, target);
+      return new Preparation(spark, settings)
+          .write(new SparkTexts(spark, "text", settings).read(texts), tokenizer, target, null)
+          .info();
     }
   }
 

@@ -59,7 +59,8 @@ public final class EvalPerplexity implements Callable<Integer> {
   @Option(
       names = "--rope-scaling",
       defaultValue = "linear",
-      description = "How positions reach it: linear or none. Default: ${DEFAULT-VALUE}.")
+      description =
+          "How positions reach it: linear, dynamic, yarn or none. Default: ${DEFAULT-VALUE}.")
   private String ropeScaling;
 
   @Option(
@@ -125,7 +126,7 @@ public final class EvalPerplexity implements Callable<Integer> {
         new PerplexityEvaluation(
             data,
             protocol,
-            lengths.isEmpty() ? List.of(source.config().maxPositionEmbeddings()) : lengths,
+            lengths.isEmpty() ? List.of(source.config().contextLength()) : lengths,
             stride,
             documents,
             minimumTokens,

@@ -93,9 +93,7 @@ public final class Export implements Callable<Integer> {
             .createObjectNode()
             .put("output", output)
             .put("format", format.name().toLowerCase(Locale.ROOT))
-            .put(
-                "context",
-                AdapterFolder.model(adapter, model, storage).config().maxPositionEmbeddings()));
+            .put("context", AdapterFolder.model(adapter, model, storage).config().contextLength()));
     spec.commandLine().getOut().println(written);
     return 0;
   }
@@ -129,13 +127,13 @@ public final class Export implements Callable<Integer> {
     }
     return merged
         ? "%s: the merged model, context %,d"
-            .formatted(request.output(), source.config().maxPositionEmbeddings())
+            .formatted(request.output(), source.config().contextLength())
         : "%s: the adapter as %s; serve it on %s with context %,d"
             .formatted(
                 request.output(),
                 request.format() == Format.PEFT ? "PEFT" : "LoRA weights alone",
                 source.location(),
-                source.config().maxPositionEmbeddings());
+                source.config().contextLength());
   }
 
   private static void saveLora(LoraAdapter adapter, java.nio.file.Path folder, boolean allowLossy)

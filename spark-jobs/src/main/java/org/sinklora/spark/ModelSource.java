@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import org.sinklora.data.BundledModel;
 import org.sinklora.lora.ModelConfig;
 import org.sinklora.lora.RopeConfig;
+import org.sinklora.lora.RopeScaling;
 
 /**
  * A base model and the configuration to run it under; small enough to travel with a task.
@@ -34,26 +35,41 @@ record ModelSource(String location, String configJson) implements Serializable {
    * The model for another context length.
    *
    * @param context tokens; 0 for the model's own
-   * @param scaling {@code linear} to interpolate positions, {@code none} to leave them
+   * @param scaling {@code linear} to interpolate positions, {@code yarn} or {@code dynamic} for
+   *     these, each with the factor that the context asks for; {@code none} to leave them
    */
   ModelSource extended(int context, String scaling) {
     ModelConfig config = config();
-    int before = config.maxPositionEmbeddings();
+    int before = config.contextLength();
     if (context == 0 || context == before) {
       return this;
     }
-    RopeConfig rope =
-        switch (scaling) {
-          case "none" -> config.rope();
-          case "linear" ->
-              context < before
-                  ? config.rope()
-                  : config.rope().extendedLinearly((double) context / before);
-          default ->
-              throw new UserException(
-                  "--rope-scaling is '%s'; choose linear or none".formatted(scaling));
-        };
-    return of(location, config.withContext(context, rope));
+    double factor = Math.max(1, (double) context / before);
+    RopeConfig rope = config.rope();
+    if (factor == 1 && rope.scaling() instanceof RopeScaling.DynamicNtk) {
+      // It is the model of the shorter context already: nothing in it depends on the longest.
+      return this;
+    }
+    return switch (scaling) {
+      case "none" -> of(location, config.withContext(context, rope));
+      case "linear" ->
+          of(
+              location,
+              config.withContext(context, factor == 1 ? rope : rope.extendedLinearly(factor)));
+      case "yarn" ->
+          of(
+              location,
+              config.withContext(
+                  context, factor == 1 ? rope : rope.extendedByYarn(factor, before)));
+      case "dynamic" ->
+          factor == 1
+              ? of(location, config.withContext(context, rope))
+              // Its configuration keeps the trained length, from which the factor counts.
+              : of(location, config.withContext(before, rope.extendedDynamically(factor, before)));
+      default ->
+          throw new UserException(
+              "--rope-scaling is '%s'; choose linear, dynamic, yarn or none".formatted(scaling));
+    };
   }
 
   ModelConfig config() {

@@ -11,9 +11,13 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.sinklora.data.LabelledTokens;
 import org.sinklora.data.SequencePlan;
 
-/** One side of a data set in Parquet: {@code input_ids: array<int>}, {@code document: long}. */
+/**
+ * One side of a data set in Parquet: {@code input_ids: array<int>}, {@code document: long}; of
+ * conversations also {@code labels: array<int>} and, packed, {@code pieces: array<int>}.
+ */
 final class ParquetTokens implements TokenDataSet {
   private static final StructType REQUEST =
       new StructType()
@@ -21,6 +25,11 @@ final class ParquetTokens implements TokenDataSet {
           .add("document", DataTypes.LongType, false)
           .add("start", DataTypes.IntegerType, false)
           .add("length", DataTypes.IntegerType, false);
+
+  private static final StructType ROW_REQUEST =
+      new StructType()
+          .add("position", DataTypes.IntegerType, false)
+          .add("document", DataTypes.LongType, false);
 
   private final SparkSession spark;
   private final String location;
@@ -86,6 +95,36 @@ final class ParquetTokens implements TokenDataSet {
         .collectAsList()
         .forEach(row -> found[row.getInt(0)] = ids(row));
     return List.of(found);
+  }
+
+  @Override
+  public List<Examples> readExamples(List<SequencePlan.Slice> slices) {
+    List<Row> requests = new ArrayList<>(slices.size());
+    for (SequencePlan.Slice slice : slices) {
+      requests.add(RowFactory.create(requests.size(), documents[slice.row()]));
+    }
+    Column pieces =
+        info.packed()
+            ? functions.col("pieces")
+            : functions.array(functions.size(functions.col("input_ids")));
+    Examples[] found = new Examples[slices.size()];
+    rows.join(functions.broadcast(spark.createDataFrame(requests, ROW_REQUEST)), "document")
+        .select(
+            functions.col("position"),
+            functions.col("document"),
+            functions.col("input_ids"),
+            functions.col("labels"),
+            pieces)
+        .collectAsList()
+        .forEach(
+            row ->
+                found[row.getInt(0)] =
+                    new Examples(new LabelledTokens(ids(row), ints(row, 3)), ints(row, 4)));
+    return List.of(found);
+  }
+
+  private static int[] ints(Row row, int column) {
+    return row.<Integer>getList(column).stream().mapToInt(Integer::intValue).toArray();
   }
 
   private int[] ids(Row row) {

@@ -24,6 +24,8 @@ import picocli.CommandLine.Option;
       "  sinklora prepare --input a.jsonl,b.parquet --text-field body --output data/",
       "  sinklora prepare --input lucene-core-9.12.0-sources.jar --held-out 1 --output test/",
       "  sinklora prepare --input texts/ --pack 4096 --output packed/",
+      "  sinklora prepare --format alpaca --input alpaca.json --pack 4096 --output tuning/",
+      "  sinklora prepare --format chat --chat-template chatml --input chats.jsonl --output chats/",
       "  sinklora prepare --input a-sources.jar,b-sources.jar --min-characters 14000 --held-out 0 \\",
       "      --token-files --output tokens/"
     })
@@ -47,10 +49,28 @@ public final class Prepare implements Callable<Integer> {
       description = "Receives the data set.")
   private String output;
 
-  @Option(names = "--overwrite", description = "Replace the output folder.")
+  @Option(names = "--overwrite", description = "Replace the output folder, finished or not.")
   private boolean overwrite;
 
   @Mixin private CommonOptions.Model model;
+
+  @Option(
+      names = "--format",
+      defaultValue = "text",
+      paramLabel = "text|alpaca|chat",
+      description =
+          "What the inputs hold: texts; or conversations, of which only the assistant's answers are"
+              + " learnt, as JSON (an array, or one object a line): alpaca (instruction, input,"
+              + " output) or chat (messages with role and content). Default: ${DEFAULT-VALUE}.")
+  private String format;
+
+  @Option(
+      names = "--chat-template",
+      paramLabel = "TEMPLATE",
+      description =
+          "How conversations are written out: model (its chat_template), llama2, alpaca, chatml, or"
+              + " a file with a Jinja template. Default: the model's, or alpaca for its format.")
+  private String chatTemplate;
 
   @Option(
       names = "--text-field",
@@ -83,12 +103,22 @@ public final class Prepare implements Callable<Integer> {
   private int minimumCharacters;
 
   @Option(
+      names = "--near-duplicates",
+      defaultValue = "0",
+      paramLabel = "SIMILARITY",
+      description =
+          "Also leave out texts that share this part of their runs of five words with another, for"
+              + " example 0.8. Default: equal texts alone.")
+  private double nearDuplicates;
+
+  @Option(
       names = "--pack",
       defaultValue = "0",
       paramLabel = "TOKENS",
       description =
           "Pack the training documents into sequences of this length. Default: keep documents, of"
-              + " which training takes random windows.")
+              + " which training takes random windows. Conversations stay whole: as many a sequence"
+              + " as fit, longer ones are left out; without --pack one a sequence.")
   private int pack;
 
   @Option(
@@ -107,29 +137,19 @@ public final class Prepare implements Callable<Integer> {
     SinkLora.main(arguments, "prepare");
   }
 
-  /** What is asked for, beside the settings that decide the result. */
-  record Request(
-      List<String> inputs,
-      String field,
-      List<String> extensions,
-      String output,
-      boolean overwrite) {
-
-    /** Finds the texts, once it is clear that the output may be written. */
-    TextSources find(Storage storage) throws IOException {
-      storage.checkOutput(output, overwrite, DataSetInfo.FILE);
-      TextSources texts = new TextSources(storage, extensions);
-      for (String input : inputs) {
-        texts.add(input);
-      }
-      return texts;
-    }
-  }
-
   @Override
   public Integer call() throws Exception {
     if (pack < 0 || pack == 1) {
       throw new UserException("--pack is %d; choose 2 or more".formatted(pack));
+    }
+    if (!(nearDuplicates >= 0 && nearDuplicates < 1)) {
+      throw new UserException(
+          "--near-duplicates is %s; choose above 0 and below 1, or 0 to keep them"
+              .formatted(nearDuplicates));
+    }
+    if (nearDuplicates > 0 && tokenFiles) {
+      throw new UserException(
+          "--near-duplicates are found with Spark; leave out it or --token-files");
     }
     if (pack > 0 && tokenFiles) {
       throw new UserException("--token-files keeps documents as they are; leave out --pack");
@@ -137,38 +157,73 @@ public final class Prepare implements Callable<Integer> {
     if (!tokenFiles) {
       ClassPath.requireSpark("'prepare' without --token-files");
     }
+    if (tokenFiles && !format.equals("text")) {
+      throw new UserException(
+          "--token-files have no place for the labels of conversations; leave it out");
+    }
     Storage storage = Storage.here();
     ModelSource source = ModelSource.of(model.location(), storage);
+    Supervision supervision = Supervision.of(format, chatTemplate, source, storage);
     PreparationSettings settings =
-        new PreparationSettings(source, new HeldOutSplit(heldOut), minimumCharacters, pack);
-    Request request = new Request(inputs, field, extensions, output, overwrite);
+        new PreparationSettings(
+            source,
+            new HeldOutSplit(heldOut),
+            minimumCharacters,
+            pack,
+            supervision,
+            nearDuplicates);
+    PrepareRequest request =
+        new PrepareRequest(
+            inputs, field, extensions, output, overwrite, tokenFiles, supervision != null);
     try (Tokenizer tokenizer = Tokenizer.load(source.folder(storage))) {
       ModelFit.check(tokenizer, source);
-      long start = System.nanoTime();
-      DataSetInfo info =
+      Prepared prepared =
           tokenFiles
-              ? new TokenPreparation(storage, settings)
-                  .write(request.find(storage).read(field), tokenizer, output)
+              ? tokenFiles(request, settings, tokenizer, storage)
               : Preparation.run(common.master(), settings, request, tokenizer);
-      report(info, (System.nanoTime() - start) / 1e9);
+      report(prepared);
     }
     return 0;
   }
 
-  private void report(DataSetInfo info, double seconds) throws IOException {
+  private static Prepared tokenFiles(
+      PrepareRequest request, PreparationSettings settings, Tokenizer tokenizer, Storage storage)
+      throws IOException {
+    TextSources texts = request.find(storage);
+    String fingerprint = request.fingerprint(texts, settings, tokenizer);
+    return request.isDone(storage, fingerprint)
+        ? null
+        : new TokenPreparation(storage, settings)
+            .write(texts.read(request.field()), tokenizer, request.output(), fingerprint);
+  }
+
+  private void report(Prepared prepared) throws IOException {
+    if (prepared == null) {
+      common.writeJson(
+          new JsonMapper().createObjectNode().put("output", output).put("nothing_to_do", true));
+      spec.commandLine()
+          .getOut()
+          .printf(
+              "%s: nothing to do, it is made of these inputs with these settings; --overwrite makes it again%n",
+              output);
+      return;
+    }
+    DataSetInfo info = prepared.info();
     ObjectNode result = new JsonMapper().valueToTree(info);
     result.put("output", output);
-    result.put("seconds", seconds);
+    result.put("seconds", prepared.report().seconds());
+    result.set("report", prepared.report().json());
     common.writeJson(result);
     spec.commandLine()
         .getOut()
         .printf(
-            "%s: %,d rows, %,d tokens to train on; %,d documents, %,d tokens held out; %.1f s%n",
+            "%s: %,d rows, %,d tokens to train on; %,d documents, %,d tokens held out; %.1f s%n%s%n",
             output,
             info.train().rows(),
             info.train().tokens(),
             info.heldOut().rows(),
             info.heldOut().tokens(),
-            seconds);
+            prepared.report().seconds(),
+            prepared.report().describe());
   }
 }

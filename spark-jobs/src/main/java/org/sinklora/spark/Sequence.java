@@ -1,46 +1,41 @@
 package org.sinklora.spark;
 
 import java.io.Serializable;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import org.sinklora.data.SequencePacker;
+import java.util.stream.IntStream;
+import org.sinklora.compute.Documents;
 import org.sinklora.lora.TokenBatch;
 
 /**
  * A training sequence on its way to a task.
  *
- * @param number of the sequence in the whole run
+ * @param firstPiece number of its first document in the whole run, which decides its dropout
  * @param tokens its tokens
- * @param boundary the token that begins each of several documents in it; −1 if it is one document
+ * @param labels what each counts for as a target; the tokens themselves where all bear loss
+ * @param pieces tokens of each document in it
  */
-record Sequence(long number, int[] tokens, int boundary) implements Serializable {
+record Sequence(long firstPiece, int[] tokens, int[] labels, int[] pieces) implements Serializable {
+
+  /** One document, all of whose tokens bear loss. */
+  static Sequence of(long number, int[] tokens) {
+    return new Sequence(number, tokens, tokens, new int[] {tokens.length});
+  }
 
   /** Sequences of one document each as one batch; a single one of any kind. */
   static TokenBatch batch(List<Sequence> sequences) {
-    Sequence first = sequences.get(0);
-    if (sequences.size() == 1) {
-      return first.batch();
-    }
-    if (first.boundary >= 0) {
+    if (sequences.size() > 1 && sequences.stream().anyMatch(s -> s.pieces.length > 1)) {
       throw new UserException(
           "Packed sequences go through the model one by one; leave out --sequences-per-pass");
     }
-    return TokenBatch.of(sequences.stream().map(Sequence::tokens).toList(), first.number);
+    return new TokenBatch(
+        sequences.stream().flatMapToInt(s -> IntStream.of(s.tokens)).toArray(),
+        sequences.stream().flatMapToInt(s -> IntStream.of(s.labels)).toArray(),
+        Documents.ofLengths(sequences.stream().flatMapToInt(s -> IntStream.of(s.pieces)).toArray()),
+        sequences.get(0).firstPiece);
   }
 
   /** As a batch in which documents do not see each other. */
   TokenBatch batch() {
-    if (boundary < 0) {
-      return TokenBatch.of(List.of(tokens), number);
-    }
-    List<int[]> pieces = new ArrayList<>();
-    int start = 0;
-    for (int length : SequencePacker.pieces(tokens, boundary)) {
-      pieces.add(Arrays.copyOfRange(tokens, start, start + length));
-      start += length;
-    }
-    // Every piece of the run has a number of its own, which decides its dropout.
-    return TokenBatch.of(pieces, number * tokens.length);
+    return new TokenBatch(tokens, labels, Documents.ofLengths(pieces), firstPiece);
   }
 }

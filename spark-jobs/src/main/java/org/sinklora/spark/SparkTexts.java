@@ -1,6 +1,7 @@
 package org.sinklora.spark;
 
 import java.io.IOException;
+import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -12,13 +13,15 @@ import org.sinklora.data.JsonLines;
 final class SparkTexts {
   private final SparkSession spark;
   private final String field;
+  private final PreparationSettings settings;
 
   /**
    * @param field of JSON lines and Parquet that holds the text
    */
-  SparkTexts(SparkSession spark, String field) {
+  SparkTexts(SparkSession spark, String field, PreparationSettings settings) {
     this.spark = spark;
     this.field = field;
+    this.settings = settings;
   }
 
   /** All documents; the same document may come twice where inputs overlap. */
@@ -37,6 +40,15 @@ final class SparkTexts {
               context
                   .parallelize(jars, jars.size())
                   .flatMap(jar -> jar.sourceFiles(SparkSessions.taskStorage()).iterator()));
+    }
+    List<TextSources.Source> conversations = sources.of(TextSources.Kind.CONVERSATIONS);
+    if (!conversations.isEmpty()) {
+      PreparationSettings chosen = settings;
+      texts =
+          texts.union(
+              context
+                  .parallelize(conversations, conversations.size())
+                  .flatMap(file -> conversations(file, chosen)));
     }
     String textField = field;
     for (TextSources.Source lines : sources.of(TextSources.Kind.JSON_LINES)) {
@@ -69,6 +81,14 @@ final class SparkTexts {
         .drop()
         .javaRDD()
         .map(row -> Text.of("", Document.ofContent(row.getString(0))));
+  }
+
+  private static Iterator<Text> conversations(TextSources.Source file, PreparationSettings settings)
+      throws IOException {
+    return file.conversations(
+        SparkSessions.taskStorage(),
+        settings.supervision(),
+        ExecutorTokenizers.of(settings.model()));
   }
 
   private static Text text(TextSources.Source source) throws IOException {

@@ -10,13 +10,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.sinklora.data.ChatTemplate;
 import org.sinklora.data.Document;
 import org.sinklora.data.JsonLines;
 import org.sinklora.data.SourceJar;
 import org.sinklora.data.TextFiles;
+import org.sinklora.data.Tokenizer;
 
 /** Finds the files with the texts of {@link Prepare}, and reads them one by one. */
 final class TextSources {
@@ -25,7 +28,8 @@ final class TextSources {
     TEXT,
     JSON_LINES,
     PARQUET,
-    SOURCE_JAR
+    SOURCE_JAR,
+    CONVERSATIONS
   }
 
   /** A file and what its documents' names begin with. */
@@ -54,6 +58,16 @@ final class TextSources {
       }
     }
 
+    /** The conversations of a file. */
+    Iterator<Text> conversations(Storage storage, Supervision supervision, Tokenizer tokenizer)
+        throws IOException {
+      return new ConversationTexts(
+          storage.open(file),
+          file,
+          supervision.format(),
+          new ChatTemplate(supervision.source(), tokenizer));
+    }
+
     private List<Text> jsonLines(Storage storage, String field) throws IOException {
       List<Text> texts = new ArrayList<>();
       try (BufferedReader lines =
@@ -69,14 +83,26 @@ final class TextSources {
 
   private final Storage storage;
   private final List<String> extensions;
+  private final boolean conversations;
+  private final List<StoredFile> files = new ArrayList<>();
   private final Map<Kind, List<Source>> sources = new EnumMap<>(Kind.class);
 
   /**
    * @param extensions of plain-text files
    */
   TextSources(Storage storage, List<String> extensions) {
+    this(storage, extensions, false);
+  }
+
+  /** Finds files with conversations, JSON and JSON lines, and nothing else. */
+  static TextSources ofConversations(Storage storage) {
+    return new TextSources(storage, List.of(".json"), true);
+  }
+
+  private TextSources(Storage storage, List<String> extensions, boolean conversations) {
     this.storage = storage;
     this.extensions = extensions;
+    this.conversations = conversations;
     for (Kind kind : Kind.values()) {
       sources.put(kind, new ArrayList<>());
     }
@@ -98,14 +124,17 @@ final class TextSources {
       Kind kind = kind(file.name(), !folder);
       if (kind != null) {
         sources.get(kind).add(source(input, file.path(), folder, kind));
+        files.add(file);
         found++;
         bytes += file.bytes();
       }
     }
     if (found == 0) {
       throw new UserException(
-          "%s and its subfolders have no file that ends with one of %s, .jsonl, .parquet or .jar; name others with --extensions"
-              .formatted(input, String.join(", ", extensions)));
+          conversations
+              ? "%s and its subfolders have no file that ends with .json or .jsonl".formatted(input)
+              : "%s and its subfolders have no file that ends with one of %s, .jsonl, .parquet or .jar; name others with --extensions"
+                  .formatted(input, String.join(", ", extensions)));
     }
     if (bytes == 0) {
       throw new UserException("The input %s is empty; give it some text".formatted(input));
@@ -114,6 +143,10 @@ final class TextSources {
 
   private Kind kind(String name, boolean namedByUser) {
     String lower = name.toLowerCase(Locale.ROOT);
+    if (conversations) {
+      boolean found = namedByUser || lower.endsWith(".json") || lower.endsWith(".jsonl");
+      return found ? Kind.CONVERSATIONS : null;
+    }
     if (lower.endsWith(".jsonl")) {
       return Kind.JSON_LINES;
     }
@@ -132,6 +165,11 @@ final class TextSources {
     String below = folder ? storage.absolute(file).substring(root.length()) : "";
     String name = Storage.name(root) + (folder ? "/" + below.replaceFirst("^/", "") : "");
     return new Source(file, kind == Kind.SOURCE_JAR ? name + "/" : name);
+  }
+
+  /** Every file that is read; says whether one changed since. */
+  List<StoredFile> files() {
+    return files;
   }
 
   List<Source> of(Kind kind) {

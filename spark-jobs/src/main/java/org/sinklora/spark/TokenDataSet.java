@@ -1,6 +1,7 @@
 package org.sinklora.spark;
 
 import java.util.List;
+import org.sinklora.data.LabelledTokens;
 import org.sinklora.data.SequencePlan;
 
 /** One side of a data set: documents or packed sequences as token ids. */
@@ -18,6 +19,23 @@ interface TokenDataSet {
    * @throws UserException if there is an id that the model has not
    */
   List<int[]> read(List<SequencePlan.Slice> slices);
+
+  /**
+   * A whole row with labels.
+   *
+   * @param tokens ids and labels
+   * @param pieces tokens of each example in it
+   */
+  record Examples(LabelledTokens tokens, int[] pieces) {}
+
+  /**
+   * The same of a data set of conversations, whole rows alone.
+   *
+   * @throws UserException if there is an id that the model has not
+   */
+  default List<Examples> readExamples(List<SequencePlan.Slice> slices) {
+    throw new UnsupportedOperationException("These tokens have no labels");
+  }
 
   /** Refuses data of another tokenizer, or a side that is empty. */
   static void check(DataSetInfo info, String location, Split split, String tokenizer) {

@@ -21,7 +21,9 @@ final class TokenPreparation {
   }
 
   /** Writes the data set; it appears complete or not at all. */
-  DataSetInfo write(List<Text> texts, Tokenizer tokenizer, String output) throws IOException {
+  Prepared write(List<Text> texts, Tokenizer tokenizer, String output, String request)
+      throws IOException {
+    long start = System.nanoTime();
     if (tokenizer.bosId().isEmpty() && tokenizer.eosId().isEmpty()) {
       throw new UserException(
           "The tokenizer has neither BOS nor EOS, which tell documents in a token file apart; leave out --token-files");
@@ -38,6 +40,8 @@ final class TokenPreparation {
             tokenizer.vocabularySize(),
             tokenizer.bosId().orElse(-1),
             settings.heldOut().share(),
+            null,
+            request,
             DataSetInfo.Part.of(tokens.train()),
             DataSetInfo.Part.of(tokens.heldOut()));
     try (LocalFolder local = new LocalFolder()) {
@@ -45,9 +49,20 @@ final class TokenPreparation {
       write(tokens.train(), folder.resolve(info.tokenFile(Split.TRAIN)), tokenizer);
       write(tokens.heldOut(), folder.resolve(info.tokenFile(Split.HELD_OUT)), tokenizer);
       Files.writeString(folder.resolve(DataSetInfo.FILE), info.toJson());
+      QualityReport report =
+          new QualityReport(
+              texts.size(),
+              tokens.characters()[0],
+              info.train().rows() + info.heldOut().rows(),
+              tokens.characters()[1],
+              info.train().tokens() + info.heldOut().tokens(),
+              tokens.dropped(),
+              (System.nanoTime() - start) / 1e9,
+              Runtime.getRuntime().availableProcessors());
+      Files.writeString(folder.resolve(QualityReport.FILE), report.json().toPrettyString() + "\n");
       storage.upload(folder, output);
+      return new Prepared(info, report);
     }
-    return info;
   }
 
   private static void write(List<int[]> documents, Path file, Tokenizer tokenizer)

@@ -1,8 +1,11 @@
 package org.sinklora.spark;
 
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.sinklora.data.HeldOutSplit;
 import org.sinklora.data.TokenDocuments;
@@ -14,8 +17,11 @@ import org.sinklora.data.Tokenizer;
  *
  * @param train documents to train on
  * @param heldOut documents to evaluate on
+ * @param characters of the texts that were read, and of those that were kept
+ * @param dropped how many texts were left out, by reason
  */
-record TokenizedTexts(List<int[]> train, List<int[]> heldOut) {
+record TokenizedTexts(
+    List<int[]> train, List<int[]> heldOut, long[] characters, Map<String, Long> dropped) {
 
   /**
    * @param minimumCharacters shorter texts are left out
@@ -24,10 +30,20 @@ record TokenizedTexts(List<int[]> train, List<int[]> heldOut) {
   static TokenizedTexts of(
       List<Text> texts, Tokenizer tokenizer, HeldOutSplit split, int minimumCharacters) {
     Map<String, String> byName = new TreeMap<>();
-    for (Text text : texts) {
-      int characters = text.text().codePointCount(0, text.text().length());
-      if (characters >= Math.max(1, minimumCharacters)) {
-        byName.putIfAbsent(text.name(), text.text());
+    Map<String, Long> dropped = new TreeMap<>();
+    Set<String> seen = new HashSet<>();
+    long[] characters = new long[2];
+    for (Text text : texts.stream().sorted(Comparator.comparing(Text::name)).toList()) {
+      int length = text.text().codePointCount(0, text.text().length());
+      characters[0] += length;
+      if (length < Math.max(1, minimumCharacters)) {
+        dropped.merge(QualityReport.TOO_SHORT, 1L, Long::sum);
+      } else if (!seen.add(text.text())) {
+        dropped.merge(QualityReport.DUPLICATE, 1L, Long::sum);
+      } else if (byName.putIfAbsent(text.name(), text.text()) != null) {
+        dropped.merge(QualityReport.SAME_NAME, 1L, Long::sum);
+      } else {
+        characters[1] += length;
       }
     }
     if (byName.isEmpty()) {
@@ -43,7 +59,7 @@ record TokenizedTexts(List<int[]> train, List<int[]> heldOut) {
     for (String name : byName.keySet()) {
       (split.holdsOut(name) ? heldOut : train).add(ids.get(at++));
     }
-    return new TokenizedTexts(train, heldOut);
+    return new TokenizedTexts(train, heldOut, characters, dropped);
   }
 
   static UserException noneLeft(int minimumCharacters) {

@@ -16,8 +16,8 @@ final class TrainOptions {
       names = "--rope-scaling",
       defaultValue = "linear",
       description =
-          "How positions reach a longer context: linear (interpolation) or none."
-              + " Default: ${DEFAULT-VALUE}.")
+          "How positions reach a longer context: linear (interpolation), dynamic (NTK-aware), yarn,"
+              + " each by the factor between the two, or none. Default: ${DEFAULT-VALUE}.")
   private String ropeScaling;
 
   @Option(
@@ -165,7 +165,7 @@ final class TrainOptions {
    * @param config its configuration as it is
    */
   TrainSettings resolve(String model, ModelConfig config) {
-    int length = context > 0 ? context : config.maxPositionEmbeddings();
+    int length = context > 0 ? context : config.contextLength();
     if (length < 2) {
       throw new UserException("--context is %d; choose 2 or more".formatted(length));
     }
@@ -175,7 +175,7 @@ final class TrainOptions {
     return new TrainSettings(
         model,
         length,
-        length == config.maxPositionEmbeddings() ? "none" : ropeScaling,
+        length == config.contextLength() ? "none" : ropeScaling,
         new TrainSettings.Attention(
             attention,
             groupSize > 0 ? groupSize : Math.max(2, length / 4),

@@ -134,7 +134,7 @@ class BarrierTrainingTest {
       StepSequences feed =
           step ->
               IntStream.range(0, 5)
-                  .mapToObj(i -> new Sequence(5 * step + i, new int[] {(int) step, i}, -1))
+                  .mapToObj(i -> Sequence.of(5 * step + i, new int[] {(int) step, i}))
                   .toList();
       RankSequences sequences =
           RankSequences.broadcast(SparkSessions.context(spark), feed, 5, 3, 7);
@@ -144,9 +144,9 @@ class BarrierTrainingTest {
           for (int rank = 0; rank < ranks; rank++) {
             List<Sequence> share = sequences.of(rank, ranks).step(step);
             assertTrue(share.size() >= 5 / ranks && share.size() <= 5 / ranks + 1);
-            share.forEach(sequence -> numbers.add(sequence.number()));
+            share.forEach(sequence -> numbers.add(sequence.firstPiece()));
           }
-          assertEquals(feed.step(step).stream().map(Sequence::number).toList(), numbers);
+          assertEquals(feed.step(step).stream().map(Sequence::firstPiece).toList(), numbers);
         }
       }
       sequences.destroy();
@@ -166,7 +166,7 @@ class BarrierTrainingTest {
       TrainTarget target = target(output);
       Checkpoints checkpoints =
           new Checkpoints(storage, target.checkpoints(), JSON.createObjectNode(), 2);
-      StepSequences feed = step -> List.of(new Sequence(step, new int[] {5, 6, 7, 8}, -1));
+      StepSequences feed = step -> List.of(Sequence.of(step, new int[] {5, 6, 7, 8}));
       JsonNode result =
           new TrainingLoop(storage, settings, target, false)
               .run(feed, trainer, new DeviceSteps(trainer, device, 1), checkpoints);

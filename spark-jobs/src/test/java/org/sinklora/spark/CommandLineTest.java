@@ -70,7 +70,7 @@ class CommandLineTest {
           {"--learning-rate", "-1"},
           {"--rank", "0"},
           {"--schedule", "step"},
-          {"--rope-scaling", "yarn"},
+          {"--rope-scaling", "ntk"},
           {"--batch-size", "0"},
           {"--checkpoint-every", "0"}
         }) {

@@ -1,0 +1,152 @@
+package org.sinklora.data;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Reads conversations from a JSON array of objects or from JSON lines, one at a time. What cannot
+ * be trained on is an error that names file and line.
+ */
+public final class ConversationReader implements Closeable {
+  /** What an object looks like. */
+  public enum Format {
+    /** {@code instruction}, {@code input} (may be absent) and {@code output}. */
+    ALPACA,
+    /** {@code messages}: a list of {@code role} and {@code content}. */
+    CHAT
+  }
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final Set<String> ROLES = Set.of("system", "user", "assistant", "tool");
+
+  private final String file;
+  private final Format format;
+  private final JsonParser parser;
+  private int line;
+
+  /**
+   * @param in the file's content; closed with the reader
+   * @param file what errors call it
+   */
+  public ConversationReader(InputStream in, String file, Format format) throws IOException {
+    this.file = file;
+    this.format = format;
+    this.parser = JSON.getFactory().createParser(in);
+  }
+
+  /**
+   * The next conversation; null at the end. It has at least one answer, and no empty one.
+   *
+   * @throws IOException if it is malformed; the message names the line it begins on
+   */
+  public List<ChatMessage> next() throws IOException {
+    JsonNode object;
+    try {
+      JsonToken token = parser.nextToken();
+      if (token == JsonToken.START_ARRAY && parser.getParsingContext().getParent().inRoot()) {
+        token = parser.nextToken();
+      }
+      while (token == JsonToken.END_ARRAY) {
+        token = parser.nextToken();
+      }
+      if (token == null) {
+        return null;
+      }
+      line = parser.currentTokenLocation().getLineNr();
+      object = parser.readValueAsTree();
+    } catch (JsonProcessingException e) {
+      int at = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
+      throw new IOException(
+          "%s, line %d is no JSON: %s; expected objects with %s, one a line or in an array"
+              .formatted(file, at, e.getOriginalMessage(), fields()),
+          e);
+    }
+    String where = file + ", line " + line;
+    if (!object.isObject()) {
+      throw new IOException(
+          "%s is %s, no JSON object; expected one with %s"
+              .formatted(where, object.getNodeType(), fields()));
+    }
+    return format == Format.ALPACA ? alpaca(object, where) : chat(object, where);
+  }
+
+  /** The line that the last conversation begins on, counted from 1. */
+  public int line() {
+    return line;
+  }
+
+  private String fields() {
+    return format == Format.ALPACA ? "'instruction', 'input' and 'output'" : "'messages'";
+  }
+
+  private static List<ChatMessage> alpaca(JsonNode object, String where) throws IOException {
+    String input =
+        object.path("input").isNull() || !object.has("input") ? "" : text(object, "input", where);
+    String instruction = text(object, "instruction", where);
+    if (instruction.isBlank()) {
+      throw new IOException(
+          where + " has an empty 'instruction'; fill it in or remove the example");
+    }
+    return List.of(
+        new ChatMessage("user", instruction, input),
+        answer(text(object, "output", where), where + ", 'output'"));
+  }
+
+  private static List<ChatMessage> chat(JsonNode object, String where) throws IOException {
+    JsonNode list = object.path("messages");
+    if (!list.isArray() || list.isEmpty()) {
+      throw new IOException(where + " has no list 'messages' with something in it");
+    }
+    List<ChatMessage> messages = new ArrayList<>();
+    boolean answered = false;
+    for (JsonNode message : list) {
+      String which = "%s, message %d".formatted(where, messages.size() + 1);
+      String role = text(message, "role", which);
+      if (!ROLES.contains(role)) {
+        throw new IOException(
+            "%s has the role '%s'; expected one of %s"
+                .formatted(which, role, ROLES.stream().sorted().toList()));
+      }
+      String content = text(message, "content", which);
+      boolean isAnswer = role.equals(ChatMessage.ASSISTANT);
+      answered |= isAnswer;
+      messages.add(isAnswer ? answer(content, which) : new ChatMessage(role, content));
+    }
+    if (!answered) {
+      throw new IOException(where + " has no message of the assistant, so nothing to learn from");
+    }
+    return messages;
+  }
+
+  private static ChatMessage answer(String content, String where) throws IOException {
+    if (content.isBlank()) {
+      throw new IOException(where + " is an empty answer; fill it in or remove the example");
+    }
+    return new ChatMessage(ChatMessage.ASSISTANT, content);
+  }
+
+  private static String text(JsonNode object, String field, String where) throws IOException {
+    JsonNode value = object.path(field);
+    if (!value.isTextual()) {
+      throw new IOException(
+          value.isMissingNode()
+              ? "%s has no '%s'".formatted(where, field)
+              : "%s: '%s' is %s, no text".formatted(where, field, value.getNodeType()));
+    }
+    return value.textValue();
+  }
+
+  @Override
+  public void close() throws IOException {
+    parser.close();
+  }
+}
