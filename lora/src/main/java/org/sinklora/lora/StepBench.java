@@ -119,15 +119,7 @@ public final class StepBench {
 
   private static AttentionPlan plan(String attention, int tokens) {
     int group = Math.max(2, tokens / 4);
-    return AttentionPlan.of(
-        switch (attention) {
-          case "full" -> AttentionPattern.full();
-          case "sf" -> AttentionPattern.sinkFixed(group, SHIFTED_HEAD_RATIO, SINKS);
-          case "s2" -> AttentionPattern.s2Cyclic(group);
-          default ->
-              throw new IllegalArgumentException(
-                  "The attention is '%s'; choose full, s2 or sf".formatted(attention));
-        });
+    return AttentionPlan.of(AttentionPattern.named(attention, group, SHIFTED_HEAD_RATIO, SINKS));
   }
 
   private Row measure(String attention, int tokens) {

@@ -46,6 +46,30 @@ public sealed interface AttentionPattern
     return new S2CyclicAttention(groupSize);
   }
 
+  /** What {@link #named} knows. */
+  List<String> NAMES = List.of("full", "s2", "sf");
+
+  /**
+   * The pattern that settings and measurements call by a short name: {@code full}, {@code s2}
+   * (cyclic) or {@code sf} (Sink Fixed).
+   *
+   * @param groupSize of {@code s2} and {@code sf}
+   * @param shiftedHeadRatio of {@code sf}
+   * @param sinkTokens of {@code sf}
+   * @throws IllegalArgumentException if there is no such name, or the pattern refuses a parameter
+   */
+  static AttentionPattern named(
+      String name, int groupSize, double shiftedHeadRatio, int sinkTokens) {
+    return switch (name) {
+      case "full" -> full();
+      case "sf" -> sinkFixed(groupSize, shiftedHeadRatio, sinkTokens);
+      case "s2" -> s2Cyclic(groupSize);
+      default ->
+          throw new IllegalArgumentException(
+              "The attention is '%s'; choose full, s2 or sf".formatted(name));
+    };
+  }
+
   /**
    * The definition: whether query position {@code i} attends to key position {@code j}.
    *

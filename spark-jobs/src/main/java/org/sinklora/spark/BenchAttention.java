@@ -109,14 +109,6 @@ final class BenchAttention implements Callable<Integer> {
     if (length < 8 || length % 8 != 0) {
       throw new UserException("--lengths has %d; give multiples of 8".formatted(length));
     }
-    int group = length / 4;
-    return switch (name) {
-      case "full" -> AttentionPattern.full();
-      case "sf" -> AttentionPattern.sinkFixed(group, 0.25, 4);
-      case "s2" -> AttentionPattern.s2Cyclic(group);
-      default ->
-          throw new UserException(
-              "--attention has '%s'; choose from full, sf and s2".formatted(name));
-    };
+    return AttentionPattern.named(name, length / 4, 0.25, 4);
   }
 }

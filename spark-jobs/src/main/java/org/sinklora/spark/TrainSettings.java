@@ -46,15 +46,10 @@ record TrainSettings(
       implements Serializable {
 
     AttentionPlan plan() {
-      AttentionPattern chosen =
-          switch (pattern) {
-            case "full" -> AttentionPattern.full();
-            case "sf" -> AttentionPattern.sinkFixed(groupSize, shiftedHeadRatio, sinks);
-            case "s2" -> AttentionPattern.s2Cyclic(groupSize);
-            default ->
-                throw new UserException(
-                    "--attention is '%s'; choose full, s2 or sf".formatted(pattern));
-          };
+      if (!AttentionPattern.NAMES.contains(pattern)) {
+        throw new UserException("--attention is '%s'; choose full, s2 or sf".formatted(pattern));
+      }
+      AttentionPattern chosen = AttentionPattern.named(pattern, groupSize, shiftedHeadRatio, sinks);
       return AttentionPlan.of(chosen)
           .withFullAttentionLayers(fullAttentionLayers.toArray(Integer[]::new))
           .withFullAttentionTail(fullAttentionTail);
