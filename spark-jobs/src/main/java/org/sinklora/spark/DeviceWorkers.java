@@ -36,6 +36,11 @@ final class DeviceWorkers implements LocalRounds.Workers {
   }
 
   @Override
+  public int parallel() {
+    return 0;
+  }
+
+  @Override
   public void describe(ObjectNode result) {
     device.describe(result);
   }

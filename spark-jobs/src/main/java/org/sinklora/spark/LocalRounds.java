@@ -26,6 +26,9 @@ final class LocalRounds implements TrainingSteps {
      */
     RoundSum run(LocalState start, List<List<List<Sequence>>> shares);
 
+    /** How many work at a time; 0 where nothing is distributed. */
+    int parallel();
+
     /** Adds how the work was done to the result of a run. */
     void describe(ObjectNode result);
   }
@@ -81,8 +84,14 @@ final class LocalRounds implements TrainingSteps {
     adapter.setValues(values);
     trainer.setOptimizerState(
         new OptimizerState(before.step() + steps.size(), before.first(), before.second()));
-    double seconds = (System.nanoTime() - begun) / 1e9;
-    costs.add(new RoundCost(seconds, sum.slowestSeconds(), start.bytes(), sum.bytes()));
+    if (workers.parallel() > 0) {
+      costs.add(
+          new RoundCost(
+              (System.nanoTime() - begun) / 1e9,
+              sum.computeSeconds(workers.parallel()),
+              start.bytes(),
+              sum.bytes()));
+    }
     return results(before.step(), steps.size(), sum);
   }
 

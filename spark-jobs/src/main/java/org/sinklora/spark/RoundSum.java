@@ -64,6 +64,7 @@ final class RoundSum implements Serializable {
 
   private final TreeMap<Node, Part> parts = new TreeMap<>();
   private long slowestNanos;
+  private long nanos;
   private long largestProcess;
   private transient long bytes;
 
@@ -79,6 +80,7 @@ final class RoundSum implements Serializable {
   RoundSum(int partition, List<RoundValues> values, double[] numbers, TaskCost cost) {
     parts.put(new Node(0, partition), new Part(values, numbers));
     slowestNanos = cost.nanos();
+    nanos = cost.nanos();
     largestProcess = cost.processBytes();
   }
 
@@ -86,6 +88,7 @@ final class RoundSum implements Serializable {
   RoundSum merge(RoundSum other) {
     other.parts.forEach(this::add);
     slowestNanos = Math.max(slowestNanos, other.slowestNanos);
+    nanos += other.nanos;
     largestProcess = Math.max(largestProcess, other.largestProcess);
     bytes += other.bytes;
     return this;
@@ -128,9 +131,14 @@ final class RoundSum implements Serializable {
     return total().numbers()[index];
   }
 
-  /** Computing of the slowest task, in seconds. */
-  double slowestSeconds() {
-    return slowestNanos / 1e9;
+  /**
+   * The least that the tasks' computing takes, in seconds: the slowest of them, or where they are
+   * more than run at a time, all of them shared out evenly.
+   *
+   * @param cores tasks that run at a time
+   */
+  double computeSeconds(int cores) {
+    return Math.max(slowestNanos, nanos / cores) / 1e9;
   }
 
   /** Memory of the largest process that took part, in bytes. */

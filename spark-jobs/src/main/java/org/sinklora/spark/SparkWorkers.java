@@ -30,6 +30,11 @@ final class SparkWorkers implements LocalRounds.Workers {
   }
 
   @Override
+  public int parallel() {
+    return spark.defaultParallelism();
+  }
+
+  @Override
   public void describe(ObjectNode result) {
     result.put("tasks", key.settings().rounds().workers());
     result.put("threads_per_task", key.threads());

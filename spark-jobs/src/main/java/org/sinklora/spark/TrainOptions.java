@@ -125,7 +125,9 @@ final class TrainOptions {
   @Option(
       names = "--max-grad-norm",
       defaultValue = "1",
-      description = "Gradients are clipped to this norm; 0: not. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Gradients are clipped to this norm, those of each worker apart; 0: not. Default:"
+              + " ${DEFAULT-VALUE}.")
   private double maxGradNorm;
 
   @Option(

@@ -68,7 +68,7 @@ final class TrainingRounds implements TrainingSteps {
       costs.add(
           new RoundCost(
               (end - begun) / 1e9,
-              sum.slowestSeconds() + (end - update) / 1e9,
+              sum.computeSeconds(spark.defaultParallelism()) + (end - update) / 1e9,
               down.bytes(),
               sum.bytes()));
       return result;

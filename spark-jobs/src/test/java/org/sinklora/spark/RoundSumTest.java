@@ -81,7 +81,8 @@ class RoundSumTest {
         assertEquals(ordered.number(0), sum.number(0));
         assertEquals(ordered.number(1), sum.number(1));
         assertEquals(partitions - 1, sum.largestProcess());
-        assertEquals((partitions - 1) / 1e9, sum.slowestSeconds());
+        assertEquals((partitions - 1) / 1e9, sum.computeSeconds(partitions));
+        assertEquals(partitions * (partitions - 1) / 2 / 1e9, sum.computeSeconds(1));
       }
     }
   }
