@@ -109,8 +109,11 @@ class LocalRoundsTest {
     assertTrue(difference(plain, rounds) < 1e-4, "apart by " + difference(plain, rounds));
   }
 
+  /** With one and two sequences of each step. */
   private Object[] twoWorkers(Object... more) {
-    Object[] command = {"--sync-every", 4, "--workers", 2, "--threads-per-task", 1, "--steps", 10};
+    Object[] command = {
+      "--sync-every", 4, "--workers", 2, "--threads-per-task", 1, "--batch-size", 3, "--steps", 10
+    };
     return SampleData.with(command, more);
   }
 
