@@ -10,6 +10,7 @@ import org.sinklora.lora.GradientCheckpointing;
 import org.sinklora.lora.LearningRateSchedule;
 import org.sinklora.lora.LoraConfig;
 import org.sinklora.lora.ModelConfig;
+import org.sinklora.lora.Quantization;
 import org.sinklora.lora.TrainingConfig;
 import org.sinklora.sfattn.AttentionPattern;
 
@@ -88,8 +89,15 @@ record TrainSettings(
       double alpha,
       double dropout,
       List<String> targetModules,
-      List<String> modulesToSave)
-      implements Serializable {}
+      List<String> modulesToSave,
+      String quantization)
+      implements Serializable {
+
+    /** How the base is kept; one that names nothing is kept as it is computed with. */
+    Quantization base() {
+      return quantization == null ? Quantization.NONE : Quantization.parse(quantization);
+    }
+  }
 
   /** See the options of {@link TrainOptions}. */
   record Optimizer(
@@ -220,6 +228,9 @@ record TrainSettings(
   static void completeJson(JsonNode settings) {
     if (settings instanceof ObjectNode fields && !fields.has("rounds")) {
       fields.set("rounds", JSON.valueToTree(Rounds.DEFAULT));
+    }
+    if (settings.path("lora") instanceof ObjectNode fields && !fields.has("quantization")) {
+      fields.put("quantization", "none");
     }
   }
 }
