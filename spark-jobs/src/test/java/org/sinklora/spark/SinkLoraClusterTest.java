@@ -10,12 +10,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -23,7 +26,27 @@ import org.junit.jupiter.api.io.TempDir;
 /** The estimator and its model where executors are other processes. */
 @Tag("slow")
 class SinkLoraClusterTest {
+  private static final Map<String, String> CLUSTER =
+      Map.of(
+          "spark.executor.extraClassPath",
+          System.getProperty("java.class.path"),
+          // Without these two a worker looks for a Spark distribution.
+          "spark.executorEnv.SPARK_SCALA_VERSION",
+          "2.13",
+          "spark.executorEnv.SPARK_TESTING",
+          "1");
+
   @TempDir private Path folder;
+
+  @BeforeAll
+  static void set() {
+    CLUSTER.forEach(System::setProperty);
+  }
+
+  @AfterAll
+  static void clear() {
+    CLUSTER.keySet().forEach(System::clearProperty);
+  }
 
   /**
    * What a place makes of the texts.
