@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.sinklora.lora.Perplexity;
+import org.sinklora.lora.Quantization;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -103,6 +104,13 @@ public final class EvalPerplexity implements Callable<Integer> {
       description = "Count the last predictions of each window alone.")
   private int tail = Integer.MAX_VALUE;
 
+  @Option(
+      names = "--quantization",
+      paramLabel = "none|nf4",
+      description =
+          "How the base's linears are kept. Default: as the adapter was trained, or none.")
+  private String quantization;
+
   @Mixin private DeviceOptions device;
   @Mixin private CommonOptions common;
 
@@ -122,6 +130,9 @@ public final class EvalPerplexity implements Callable<Integer> {
     Storage storage = Storage.here();
     ModelSource source =
         AdapterFolder.modelOrBundled(adapter, model, storage).extended(context, ropeScaling);
+    if (quantization != null) {
+      source = source.quantized(Quantization.parse(quantization));
+    }
     PerplexityEvaluation evaluation =
         new PerplexityEvaluation(
             data,
@@ -146,6 +157,7 @@ public final class EvalPerplexity implements Callable<Integer> {
     ObjectNode result = new JsonMapper().createObjectNode();
     result.put("model", source.location());
     result.put("adapter", adapter);
+    result.put("quantization", source.quantization().toString());
     result.put("data", data);
     result.put("protocol", how);
     ArrayNode list = result.putArray("perplexity");

@@ -20,7 +20,6 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
-import org.sinklora.data.Document;
 import org.sinklora.data.HeldOutSplit;
 import org.sinklora.data.Tokenizer;
 
@@ -28,6 +27,7 @@ import org.sinklora.data.Tokenizer;
 final class FrameDataSet {
   private static final DataType IDS = DataTypes.createArrayType(DataTypes.IntegerType, false);
   private static final DataType CAST = DataTypes.createArrayType(DataTypes.IntegerType, true);
+  private static final String TEXT = "text";
   private static final String LABELS = "labels";
   private static final String PIECES = "pieces";
   private static final String DOCUMENT = "document";
@@ -70,17 +70,16 @@ final class FrameDataSet {
 
   private void writeTexts(Tokenizer tokenizer, int minimumCharacters, String folder)
       throws IOException {
-    JavaRDD<Text> texts =
-        frame
-            .select(col(column))
-            .na()
-            .drop()
-            .javaRDD()
-            .map(row -> Text.of("", Document.ofContent(row.getString(0))));
+    // Computed once: a frame may give other rows the next time.
+    String staged = Storage.sibling(folder, "texts");
+    frame.select(col(column).as(TEXT)).na().drop().write().parquet(staged);
+    TextSources texts = new TextSources(SparkSessions.storage(spark), List.of());
+    texts.add(staged);
     PreparationSettings settings =
         new PreparationSettings(
             model, new HeldOutSplit(0), minimumCharacters, packedLength, null, 0);
-    new Preparation(spark, settings).write(texts, tokenizer, folder, null);
+    new Preparation(spark, settings)
+        .write(new SparkTexts(spark, TEXT, settings).read(texts), tokenizer, folder, null);
   }
 
   private void writeIds(Tokenizer tokenizer, String folder) throws IOException {

@@ -34,7 +34,10 @@ final class FrameTraining {
     TrainSettings settings = settings(params, plain);
     settings.trainingConfig();
     settings.loraConfig(plain.config());
-    ModelSource model = plain.extended(settings.context(), settings.ropeScaling());
+    ModelSource model =
+        plain
+            .extended(settings.context(), settings.ropeScaling())
+            .quantized(settings.lora().base());
     String folder = Storage.child(workFolder(), "sinklora-fit-" + UUID.randomUUID());
     String data = Storage.child(folder, "data");
     TrainTarget target =

@@ -32,6 +32,7 @@ final class ParamDefaults {
     set(params, params.dropout(), 0.0);
     set(params, params.targetModules(), new String[] {"q_proj", "k_proj", "v_proj", "o_proj"});
     set(params, params.modulesToSave(), new String[0]);
+    set(params, params.quantization(), "none");
     set(params, params.steps(), 100L);
     set(params, params.batchSize(), 1);
     set(params, params.learningRate(), 2e-5);

@@ -247,6 +247,25 @@ public interface SinkLoraTrainingParams<S extends SinkLoraTrainingParams<S>>
     return ParamSetting.set(this, modulesToSave(), values);
   }
 
+  /** How the base's linears are kept: none, or nf4 for 4.5 bits a weight (QLoRA). */
+  default Param<String> quantization() {
+    return new Param<>(
+        this,
+        "quantization",
+        "how the base's linears are kept: none, or nf4 for 4.5 bits a weight (QLoRA)",
+        ParamRule.oneOf("quantization", "none", "nf4"));
+  }
+
+  /** Value of {@link #quantization()}. */
+  default String getQuantization() {
+    return getOrDefault(quantization());
+  }
+
+  /** Sets {@link #quantization()}. */
+  default S setQuantization(String value) {
+    return ParamSetting.set(this, quantization(), value);
+  }
+
   /** Optimiser steps. */
   default LongParam steps() {
     return new LongParam(this, "steps", "optimiser steps", ParamRule.atLeast("steps", 1));

@@ -49,6 +49,7 @@ class SinkLoraParamsTest {
             .setDropout(0.1)
             .setTargetModules("q_proj", "v_proj")
             .setModulesToSave("norm")
+            .setQuantization("nf4")
             .setSteps(7)
             .setBatchSize(3)
             .setLearningRate(1e-3)
@@ -73,6 +74,7 @@ class SinkLoraParamsTest {
             "--dropout=0.1",
             "--target-modules=q_proj,v_proj",
             "--modules-to-save=norm",
+            "--quantization=nf4",
             "--steps=7",
             "--batch-size=3",
             "--learning-rate=1e-3",
@@ -100,7 +102,7 @@ class SinkLoraParamsTest {
         explained);
     assertTrue(explained.contains("(default: q_proj,k_proj,v_proj,o_proj)"), explained);
     assertTrue(explained.contains("rank: rank of the LoRA updates (default: 8)"), explained);
-    assertEquals(33, estimator.params().length);
+    assertEquals(34, estimator.params().length);
     List<String> ofModel = Arrays.stream(new SinkLoraModel("m").params()).map(Param::name).toList();
     assertTrue(ofModel.contains("kv"), ofModel.toString());
     assertFalse(ofModel.contains("rank"), "the training is over: " + ofModel);
