@@ -71,7 +71,7 @@ final class FrameDataSet {
   private void writeTexts(Tokenizer tokenizer, int minimumCharacters, String folder)
       throws IOException {
     // Computed once: a frame may give other rows the next time.
-    String staged = Storage.sibling(folder, "texts");
+    String staged = folder + "-texts";
     frame.select(col(column).as(TEXT)).na().drop().write().parquet(staged);
     TextSources texts = new TextSources(SparkSessions.storage(spark), List.of());
     texts.add(staged);

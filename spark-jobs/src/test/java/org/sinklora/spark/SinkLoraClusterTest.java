@@ -11,6 +11,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.hdfs.MiniDFSCluster;
+import org.apache.logging.log4j.Level;
+import org.apache.logging.log4j.core.config.Configurator;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -63,6 +67,37 @@ class SinkLoraClusterTest {
     assertArrayEquals(local.adapter(), cluster.adapter());
     assertEquals(3, cluster.rows().size());
     assertEquals(local.rows(), cluster.rows());
+  }
+
+  @Test
+  void workAndModelLieOnHdfs() throws IOException {
+    Configurator.setLevel("org.apache.hadoop", Level.OFF);
+    Configuration configuration = new Configuration();
+    configuration.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, folder.resolve("dfs").toString());
+    try (MiniDFSCluster hdfs = new MiniDFSCluster.Builder(configuration).numDataNodes(1).build();
+        SparkSession spark = SparkSessions.open("test", "local[2]")) {
+      hdfs.waitActive();
+      String root = hdfs.getURI() + "/ml";
+      Dataset<Row> texts = texts(spark);
+      SinkLoraModel model =
+          new SinkLoraEstimator()
+              .setContext(64)
+              .setSteps(1)
+              .setBatchSize(2)
+              .setWorkFolder(root + "/work")
+              .fit(texts);
+      model.save(root + "/model");
+      assertThrows(IOException.class, () -> model.save(root + "/model"));
+      model.write().overwrite().save(root + "/model");
+      assertEquals(
+          model.transform(texts).sort("text").collectAsList(),
+          SinkLoraModel.load(root + "/model").transform(texts).sort("text").collectAsList());
+      Storage storage = SparkSessions.storage(spark);
+      assertTrue(storage.exists(root + "/model/adapter/adapter_config.json"));
+      assertEquals(0, storage.list(root + "/work").size());
+    } finally {
+      Configurator.setLevel("org.apache.hadoop", Level.WARN);
+    }
   }
 
   private Outcome run(String master) throws IOException {

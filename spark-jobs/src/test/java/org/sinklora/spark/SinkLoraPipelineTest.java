@@ -336,9 +336,6 @@ class SinkLoraPipelineTest {
     refused(
         "has no adapter", () -> new SinkLoraModel("empty").setInputCol("body").transform(texts));
     refused("is no adapter folder", () -> SinkLoraModel.ofAdapter(folder.toString()));
-    refused(
-        "No document has 2,048 tokens",
-        () -> estimator().setInputCol("body").setContext(2048).fit(texts));
   }
 
   private static void refused(String said, Runnable call) {
