@@ -39,10 +39,10 @@ final class RunFolder {
   }
 
   /** What must be the same for a checkpoint to be continued. */
-  static ObjectNode identity(TrainSettings settings, ModelSource model, DataSetInfo data) {
+  static ObjectNode identity(TrainSettings settings, ModelSource model, TrainingData data) {
     ObjectNode identity = new JsonMapper().createObjectNode();
     identity.set("settings", settings.toJson());
-    identity.put("data", data.train().contentHash());
+    identity.set("data", data.identity());
     identity.put("model_config", model.config().json().toString());
     return identity;
   }

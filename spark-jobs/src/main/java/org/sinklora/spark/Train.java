@@ -20,6 +20,7 @@ import picocli.CommandLine.Mixin;
     footer = {
       "  sinklora train --data data/ --context 4096 --learning-rate 3e-3 --output run/",
       "  sinklora train --device cuda --data tokens/ --context 4096 --batch-size 16 --output run/",
+      "  sinklora train --data texts/ --data chats/ --mix 0.7,0.3 --context 4096 --output run/",
       "  sinklora train --config conf/train.yaml --output run/ --resume",
       "  spark-submit … --class org.sinklora.spark.Train spark-internal --data hdfs:/data \\",
       "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run",
