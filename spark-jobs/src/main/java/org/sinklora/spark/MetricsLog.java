@@ -10,6 +10,7 @@ import org.sinklora.lora.StepResult;
 
 /** One JSON line for each step, readable while the run goes on. */
 final class MetricsLog implements AutoCloseable {
+  static final String FILE = "metrics.jsonl";
   private static final JsonMapper JSON = new JsonMapper();
 
   private final OutputStream out;
@@ -41,12 +42,15 @@ final class MetricsLog implements AutoCloseable {
     }
   }
 
-  void add(StepResult step, double tokensPerSecond, long memoryBytes) throws IOException {
+  void add(StepResult step, long tokens, double tokensPerSecond, long memoryBytes)
+      throws IOException {
     ObjectNode line = JSON.createObjectNode();
     line.put("step", step.step());
     line.put("loss", step.loss());
     line.put("learning_rate", step.learningRate());
     line.put("grad_norm", step.gradNorm());
+    line.put("tokens", tokens);
+    line.put("predictions", step.predictions());
     line.put("tokens_per_second", Math.round(tokensPerSecond));
     line.put("memory_mib", memoryBytes >> 20);
     write(line + "\n");

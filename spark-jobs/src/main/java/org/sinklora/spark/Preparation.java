@@ -114,9 +114,12 @@ final class Preparation {
         tokenize(new TextSelection(spark, settings).select(read))
             .persist(StorageLevel.MEMORY_AND_DISK());
     try {
-      Dataset<Row> tokens = numbered(all.filter(functions.col("dropped").isNull()));
-      if (tokens.isEmpty()) {
-        throw TokenizedTexts.noneLeft(settings.minimumCharacters());
+      Dataset<Row> tokens;
+      try (JobDescription job = JobDescription.of("prepare: choosing and tokenising the texts")) {
+        tokens = numbered(all.filter(functions.col("dropped").isNull()));
+        if (tokens.isEmpty()) {
+          throw TokenizedTexts.noneLeft(settings.minimumCharacters());
+        }
       }
       DataSetInfo info =
           new DataSetInfo(
@@ -133,7 +136,10 @@ final class Preparation {
               write(tokens, Split.TRAIN, bos, fresh),
               write(tokens, Split.HELD_OUT, bos, fresh));
       storage.writeText(Storage.child(fresh, DataSetInfo.FILE), info.toJson());
-      QualityReport report = report(all, start);
+      QualityReport report;
+      try (JobDescription job = JobDescription.of("prepare: counting what was kept")) {
+        report = report(all, start);
+      }
       storage.writeText(
           Storage.child(fresh, QualityReport.FILE), report.json().toPrettyString() + "\n");
       storage.replace(fresh, output);
@@ -244,7 +250,9 @@ final class Preparation {
         tokens.filter(functions.col("held_out").equalTo(split == Split.HELD_OUT)).drop("held_out");
     boolean packs = settings.packedLength() > 0 && split == Split.TRAIN;
     if (packs) {
-      rows = packed(rows, bos);
+      try (JobDescription job = JobDescription.of("prepare: packing the sequences")) {
+        rows = packed(rows, bos);
+      }
     }
     if (settings.supervision() == null) {
       rows = rows.select("input_ids", "document");
@@ -252,6 +260,12 @@ final class Preparation {
       rows = rows.select("input_ids", "labels", "document");
     }
     String target = Storage.child(folder, split.folder());
+    try (JobDescription job = JobDescription.of("prepare: writing " + split.folder())) {
+      return write(rows, target);
+    }
+  }
+
+  private DataSetInfo.Part write(Dataset<Row> rows, String target) {
     rows.write().parquet(target);
     Row sums =
         spark

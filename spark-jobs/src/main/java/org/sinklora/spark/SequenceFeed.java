@@ -72,7 +72,10 @@ final class SequenceFeed implements StepSequences {
     for (long sequence = step * batchSize; sequence < end * batchSize; sequence++) {
       slices.add(plan.slice(sequence));
     }
-    fetched = read(slices, step * batchSize);
+    String text = "Reading the sequences of steps %,d-%,d".formatted(step + 1, end);
+    try (JobDescription job = JobDescription.of(text)) {
+      fetched = read(slices, step * batchSize);
+    }
     first = step;
   }
 

@@ -35,19 +35,18 @@ final class TrainingLoop {
     List<Double> losses = new ArrayList<>();
     long start = System.nanoTime();
     long trained = 0;
-    try (MetricsLog metrics = records ? new MetricsLog(storage, target.metrics(), first) : null;
-        Progress progress = records ? new Progress("Training", "steps", last, first) : null) {
+    try (TrainingReports reports =
+        records ? new TrainingReports(storage, target, first, last) : null) {
       while (trainer.stepsDone() < last) {
         long begun = System.nanoTime();
         List<Sequence> sequences = feed.step(trainer.stepsDone());
-        StepResult step = steps.step(sequences);
+        StepResult step = step(steps, sequences, trainer.stepsDone() + 1);
         long tokens = tokensOfStep(sequences);
         double rate = tokens / ((System.nanoTime() - begun) / 1e9);
         trained += tokens;
         losses.add(step.loss());
         if (records) {
-          metrics.add(step, rate, steps.largestProcess());
-          progress.update(step.step(), note(step, rate, steps.largestProcess()));
+          reports.add(step, tokens, rate, steps.largestProcess());
           if (step.step() < last && step.step() % target.checkpointEvery() == 0) {
             checkpoints.save(trainer);
           }
@@ -68,15 +67,16 @@ final class TrainingLoop {
     return result;
   }
 
+  private StepResult step(TrainingSteps steps, List<Sequence> sequences, long number) {
+    String text = "Training step %,d of %,d".formatted(number, settings.optimizer().steps());
+    try (JobDescription job = JobDescription.of(text)) {
+      return steps.step(sequences);
+    }
+  }
+
   /** Of all ranks: a rank that has a share of the sequences has that share of the tokens. */
   private long tokensOfStep(List<Sequence> sequences) {
     long own = sequences.stream().mapToLong(sequence -> sequence.tokens().length).sum();
     return own * settings.optimizer().batchSize() / sequences.size();
-  }
-
-  private static String note(StepResult step, double tokensPerSecond, long memory) {
-    return "loss %.4f, lr %.2g, grad norm %.3f, %,.0f tokens/s, %,d MiB"
-        .formatted(
-            step.loss(), step.learningRate(), step.gradNorm(), tokensPerSecond, memory >> 20);
   }
 }

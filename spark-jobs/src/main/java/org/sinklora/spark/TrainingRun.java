@@ -58,6 +58,7 @@ final class TrainingRun {
               RunFolder.identity(settings, model, data.info()),
               target.keepCheckpoints());
       folder.begin();
+      folder.describe(settings, model, data.info());
       if (target.resume()) {
         resume(checkpoints, trainer);
       }
@@ -67,6 +68,7 @@ final class TrainingRun {
       AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
       result.put("trained_values", adapter.size());
       steps.describe(result);
+      folder.finish(result);
       return result;
     }
   }
