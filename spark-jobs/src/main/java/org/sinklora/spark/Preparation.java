@@ -57,6 +57,8 @@ final class Preparation {
   /** Documents that are packed together by one task; fixed, so that the result is. */
   private static final int DOCUMENTS_PER_PACK = 4096;
 
+  private static final String CHOOSING = "prepare: choosing and tokenising the texts";
+
   private final SparkSession spark;
   private final PreparationSettings settings;
 
@@ -110,12 +112,10 @@ final class Preparation {
                 texts.map(text -> RowFactory.create(text.name(), text.text(), text.answers())),
                 TEXT)
             .persist(StorageLevel.DISK_ONLY());
-    Dataset<Row> all =
-        tokenize(new TextSelection(spark, settings).select(read))
-            .persist(StorageLevel.MEMORY_AND_DISK());
+    Dataset<Row> all = chosen(read).persist(StorageLevel.MEMORY_AND_DISK());
     try {
       Dataset<Row> tokens;
-      try (JobDescription job = JobDescription.of("prepare: choosing and tokenising the texts")) {
+      try (JobDescription job = JobDescription.of(CHOOSING)) {
         tokens = numbered(all.filter(functions.col("dropped").isNull()));
         if (tokens.isEmpty()) {
           throw TokenizedTexts.noneLeft(settings.minimumCharacters());
@@ -148,6 +148,12 @@ final class Preparation {
       all.unpersist();
       read.unpersist();
       storage.delete(fresh);
+    }
+  }
+
+  private Dataset<Row> chosen(Dataset<Row> read) {
+    try (JobDescription job = JobDescription.of(CHOOSING)) {
+      return tokenize(new TextSelection(spark, settings).select(read));
     }
   }
 

@@ -57,7 +57,7 @@ class TrainingReportTest {
     assertEquals("[5.25]", loss.at("/series/0/values").toString());
     assertEquals(1, loss.path("series").size(), "nothing to smooth");
     assertEquals(
-        "[3072]",
+        "[3072.0]",
         chart(page, "Memory of the largest process, MiB").at("/series/0/values").toString());
     assertTrue(page.getDocumentElement().getTextContent().contains("5.2500"));
   }
