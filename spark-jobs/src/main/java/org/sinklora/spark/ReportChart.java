@@ -16,8 +16,10 @@ final class ReportChart {
 
   private static final MathContext DIGITS = new MathContext(6);
 
-  /** The smoothed curve forgets in a fortieth of the run. */
+  /** The smoothed curve forgets in a fortieth of the run, in some steps at least. */
   private static final int SMOOTHING = 40;
+
+  private static final int SHORTEST_SMOOTHING = 8;
 
   private final String title;
   private final long[] steps;
@@ -93,7 +95,7 @@ final class ReportChart {
 
   /** The exponential mean of what came before; what is no number does not count. */
   static double[] smoothed(double[] values) {
-    double keep = 1 - 1 / Math.max(1, values.length / (double) SMOOTHING);
+    double keep = 1 - 1 / Math.max(SHORTEST_SMOOTHING, values.length / (double) SMOOTHING);
     double[] smoothed = new double[values.length];
     double mean = 0;
     double weight = 0;
