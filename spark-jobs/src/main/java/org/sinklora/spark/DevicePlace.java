@@ -53,7 +53,7 @@ final class DevicePlace implements Place {
       if (device == null) {
         device = choice.open(threads);
       }
-      model = CausalLm.load(source.folder(storage), source.config(), device);
+      model = source.load(storage, device);
       loaded = source;
     }
     return model;

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.sinklora.lora.Perplexity;
+import org.sinklora.lora.Quantization;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -109,6 +110,13 @@ public final class EvalPerplexity implements Callable<Integer> {
       description = "Output folder of 'train', whose report shall have the result, too.")
   private String run;
 
+  @Option(
+      names = "--quantization",
+      paramLabel = "none|nf4",
+      description =
+          "How the base's linears are kept. Default: as the adapter was trained, or none.")
+  private String quantization;
+
   @Mixin private DeviceOptions device;
   @Mixin private CommonOptions common;
 
@@ -131,6 +139,9 @@ public final class EvalPerplexity implements Callable<Integer> {
     }
     ModelSource source =
         AdapterFolder.modelOrBundled(adapter, model, storage).extended(context, ropeScaling);
+    if (quantization != null) {
+      source = source.quantized(Quantization.parse(quantization));
+    }
     PerplexityEvaluation evaluation =
         new PerplexityEvaluation(
             data,
@@ -159,6 +170,7 @@ public final class EvalPerplexity implements Callable<Integer> {
     ObjectNode result = new JsonMapper().createObjectNode();
     result.put("model", source.location());
     result.put("adapter", adapter);
+    result.put("quantization", source.quantization().toString());
     result.put("data", data);
     result.put("protocol", how);
     ArrayNode list = result.putArray("perplexity");

@@ -66,7 +66,7 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
     int rank = task.partitionId();
     Storage storage = SparkSessions.taskStorage();
     try (Device device = devices.open(task);
-        CausalLm base = CausalLm.load(model.folder(storage), model.config(), device);
+        CausalLm base = model.load(storage, device);
         LoraAdapter adapter =
             LoraAdapter.create(base, settings.loraConfig(base.config()), settings.seed());
         GradientExchange exchange = meet(task, device);

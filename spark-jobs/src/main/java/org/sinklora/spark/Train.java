@@ -49,7 +49,10 @@ public final class Train implements Callable<Integer> {
     target.checkPartitions(settings.optimizer().batchSize());
     settings.trainingConfig();
     settings.loraConfig(plain.config());
-    ModelSource extended = plain.extended(settings.context(), settings.ropeScaling());
+    ModelSource extended =
+        plain
+            .extended(settings.context(), settings.ropeScaling())
+            .quantized(settings.lora().base());
     ObjectNode result = train(settings, extended, target);
     result.set("settings", settings.toJson());
     common.writeJson(result);

@@ -90,6 +90,14 @@ final class TrainOptions {
   private List<String> modulesToSave = List.of();
 
   @Option(
+      names = "--quantization",
+      defaultValue = "none",
+      description =
+          "How the base's linears are kept: none, or nf4 for 4.5 bits a weight (QLoRA)."
+              + " Default: ${DEFAULT-VALUE}.")
+  private String quantization;
+
+  @Option(
       names = "--steps",
       defaultValue = "100",
       description = "Optimiser steps. Default: ${DEFAULT-VALUE}.")
@@ -183,7 +191,7 @@ final class TrainOptions {
             shiftedHeadRatio,
             fullAttentionLayers,
             fullAttentionTail),
-        new TrainSettings.Lora(rank, alpha, dropout, targetModules, modulesToSave),
+        new TrainSettings.Lora(rank, alpha, dropout, targetModules, modulesToSave, quantization),
         new TrainSettings.Optimizer(
             steps,
             batchSize,

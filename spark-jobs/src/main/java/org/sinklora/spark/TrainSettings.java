@@ -9,6 +9,7 @@ import org.sinklora.lora.GradientCheckpointing;
 import org.sinklora.lora.LearningRateSchedule;
 import org.sinklora.lora.LoraConfig;
 import org.sinklora.lora.ModelConfig;
+import org.sinklora.lora.Quantization;
 import org.sinklora.lora.TrainingConfig;
 import org.sinklora.sfattn.AttentionPattern;
 
@@ -62,8 +63,15 @@ record TrainSettings(
       double alpha,
       double dropout,
       List<String> targetModules,
-      List<String> modulesToSave)
-      implements Serializable {}
+      List<String> modulesToSave,
+      String quantization)
+      implements Serializable {
+
+    /** How the base is kept; one that names nothing is kept as it is computed with. */
+    Quantization base() {
+      return quantization == null ? Quantization.NONE : Quantization.parse(quantization);
+    }
+  }
 
   /** See the options of {@link TrainOptions}. */
   record Optimizer(
