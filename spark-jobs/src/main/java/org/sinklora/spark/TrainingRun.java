@@ -37,10 +37,10 @@ final class TrainingRun {
   ObjectNode run() throws IOException {
     RunFolder folder = new RunFolder(storage, target);
     folder.check();
-    TokenDataSet data;
+    TrainingData data;
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
       ModelFit.check(tokenizer, model);
-      data = place.open(target.data(), Split.TRAIN, tokenizer, model);
+      data = TrainingData.open(place, target.data(), tokenizer, model);
     }
     SequenceFeed feed = new SequenceFeed(data, settings);
     CausalLm base = place.model(model);
@@ -55,9 +55,10 @@ final class TrainingRun {
           new Checkpoints(
               storage,
               target.checkpoints(),
-              RunFolder.identity(settings, model, data.info()),
+              RunFolder.identity(settings, model, data),
               target.keepCheckpoints());
       folder.begin();
+      folder.describe(settings, model, data);
       // Before anything is restored: what all processes know is the adapter as it is created.
       TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
       if (target.resume()) {
@@ -68,6 +69,8 @@ final class TrainingRun {
       AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
       result.put("trained_values", adapter.size());
       steps.describe(result);
+      result.set("data", feed.shares());
+      folder.finish(result);
       return result;
     }
   }
