@@ -9,6 +9,7 @@ import java.util.function.DoubleSupplier;
 /** Shows how far a Spark job is while another thread waits for it. */
 final class JobProgress implements AutoCloseable {
   private static final long MILLIS = 500;
+  private static final double SHORT_SECONDS = 10;
 
   private final Progress progress;
   private final long total;
@@ -48,9 +49,12 @@ final class JobProgress implements AutoCloseable {
     }
   }
 
-  /** The job is done. */
+  /** The job is done; of a short one nothing is said. */
   synchronized void finish() {
-    progress.update(total, note.apply((System.nanoTime() - start) / 1e9));
+    double seconds = (System.nanoTime() - start) / 1e9;
+    if (seconds > SHORT_SECONDS || System.console() != null) {
+      progress.update(total, note.apply(seconds));
+    }
   }
 
   @Override

@@ -19,15 +19,22 @@ record TextChunk(TextSources.Kind kind, List<TextSources.Source> sources, long s
   /** Bytes of a range, and of small files together. */
   private static final long BYTES = 32 << 20;
 
-  /** Small files are together up to one in so many, picked by a hash of its path. */
-  private static final int FILES = 256;
+  /** Small files are together up to one in 256, picked by the highest bits of its name's hash. */
+  private static final int FILES_SHIFT = 24;
 
   static List<TextChunk> cut(TextSources sources) {
+    return cut(sources, BYTES);
+  }
+
+  /**
+   * @param limit bytes of a range, and of small files together
+   */
+  static List<TextChunk> cut(TextSources sources, long limit) {
     List<TextChunk> chunks = new ArrayList<>();
     for (TextSources.Kind kind : TextSources.Kind.values()) {
       switch (kind) {
-        case TEXT -> addGroups(kind, sources.of(kind), chunks);
-        case JSON_LINES, PARQUET -> addRanges(kind, sources.of(kind), chunks);
+        case TEXT -> addGroups(kind, sources.of(kind), limit, chunks);
+        case JSON_LINES, PARQUET -> addRanges(kind, sources.of(kind), limit, chunks);
         case SOURCE_JAR, CONVERSATIONS -> {
           for (TextSources.Source source : sources.of(kind)) {
             chunks.add(new TextChunk(kind, List.of(source), 0, source.bytes()));
@@ -39,13 +46,13 @@ record TextChunk(TextSources.Kind kind, List<TextSources.Source> sources, long s
   }
 
   private static void addGroups(
-      TextSources.Kind kind, List<TextSources.Source> sources, List<TextChunk> chunks) {
+      TextSources.Kind kind, List<TextSources.Source> sources, long limit, List<TextChunk> chunks) {
     List<TextSources.Source> group = new ArrayList<>();
     long bytes = 0;
     for (TextSources.Source source : sources) {
       group.add(source);
       bytes += source.bytes();
-      if (bytes >= BYTES || Math.floorMod(source.file().hashCode() * 0x9E3779B9, FILES) == 0) {
+      if (bytes >= limit || (source.prefix().hashCode() * 0x9E3779B9) >>> FILES_SHIFT == 0) {
         chunks.add(new TextChunk(kind, List.copyOf(group), 0, bytes));
         group.clear();
         bytes = 0;
@@ -57,10 +64,10 @@ record TextChunk(TextSources.Kind kind, List<TextSources.Source> sources, long s
   }
 
   private static void addRanges(
-      TextSources.Kind kind, List<TextSources.Source> sources, List<TextChunk> chunks) {
+      TextSources.Kind kind, List<TextSources.Source> sources, long limit, List<TextChunk> chunks) {
     for (TextSources.Source source : sources) {
-      for (long start = 0; start < source.bytes(); start += BYTES) {
-        long end = Math.min(start + BYTES, source.bytes());
+      for (long start = 0; start < source.bytes(); start += limit) {
+        long end = Math.min(start + limit, source.bytes());
         chunks.add(new TextChunk(kind, List.of(source), start, end));
       }
     }
