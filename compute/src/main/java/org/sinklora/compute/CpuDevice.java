@@ -23,6 +23,7 @@ public final class CpuDevice implements Device {
   private final CpuElementwise elementwise;
   private final CpuRows rows;
   private final CpuEmbedding embedding;
+  private final CpuNf4 nf4;
 
   /** A device that uses all processors of the machine. */
   public CpuDevice() {
@@ -46,6 +47,7 @@ public final class CpuDevice implements Device {
     this.elementwise = new CpuElementwise(workers, kernels);
     this.rows = new CpuRows(workers, kernels);
     this.embedding = new CpuEmbedding(workers);
+    this.nf4 = new CpuNf4(workers, allocated);
   }
 
   /** Number of threads that share a loop. */
@@ -94,12 +96,21 @@ public final class CpuDevice implements Device {
 
   @Override
   public void download(Tensor source, float[] destination, int at) {
-    cpu(source).read(0, destination, at, Math.toIntExact(source.size()));
+    operand(source).read(0, destination, at, Math.toIntExact(source.size()));
   }
 
   @Override
   public void copy(Tensor source, Tensor destination) {
-    elementwise.copy(cpu(source), cpu(destination));
+    if (source instanceof CpuNf4Tensor packed) {
+      nf4.widen(packed, cpu(destination));
+    } else {
+      elementwise.copy(cpu(source), cpu(destination));
+    }
+  }
+
+  @Override
+  public CpuNf4Tensor toNf4(Tensor matrix) {
+    return nf4.pack(cpu(matrix));
   }
 
   @Override
@@ -126,7 +137,7 @@ public final class CpuDevice implements Device {
       float alpha,
       float beta,
       Tensor c) {
-    matmul.multiply(cpu(a), transposeA, cpu(b), transposeB, alpha, beta, cpu(c));
+    matmul.multiply(cpu(a), transposeA, operand(b), transposeB, alpha, beta, cpu(c));
   }
 
   @Override
@@ -251,6 +262,11 @@ public final class CpuDevice implements Device {
   @Override
   public void close() {
     workers.close();
+    nf4.close();
+  }
+
+  private CpuTensor operand(Tensor tensor) {
+    return tensor instanceof CpuNf4Tensor packed ? nf4.widen(packed) : cpu(tensor);
   }
 
   private static CpuTensor cpu(Tensor tensor) {

@@ -93,6 +93,16 @@ public interface Device extends AutoCloseable {
   /** {@code destination = source}; sizes must be equal, shapes need not. */
   void copy(Tensor source, Tensor destination);
 
+  /**
+   * A copy of a matrix in the 4-bit NormalFloat of QLoRA (arXiv 2305.14314): 64 neighbours of a row
+   * share a float32 scale, which makes 4.5 bits a number. It is read as {@code b} of {@link
+   * #matmul} and {@link #matmulAdd}, by {@link #copy} and by {@link #download}, and by nothing
+   * else.
+   *
+   * @param matrix its rows are whole blocks of 64
+   */
+  Tensor toNf4(Tensor matrix);
+
   /** Sets every element. */
   void fill(Tensor destination, float value);
 

@@ -460,6 +460,77 @@ public abstract class DeviceConformance {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"1, 64", "37, 192", "130, 1024"})
+  void fourBitsHoldTheNearestValueOfEachBlock(int rows, int columns) {
+    Tensor matrix = activations(1, rows, columns);
+    device().fill(matrix.view(0, 64), 0);
+    float[] exact = values(matrix);
+    try (Tensor packed = device().toNf4(matrix)) {
+      assertArrayEquals(matrix.shape(), packed.shape());
+      float[] stored = values(packed);
+      for (int from = 0; from < exact.length; from += 64) {
+        float scale = 0;
+        for (int i = from; i < from + 64; i++) {
+          scale = Math.max(scale, Math.abs(exact[i]));
+        }
+        for (int i = from; i < from + 64; i++) {
+          double nearest = Double.MAX_VALUE;
+          for (int code = 0; code < 16; code++) {
+            double distance = Math.abs((double) NormalFloat4.value(code) * scale - exact[i]);
+            nearest = Math.min(nearest, distance);
+          }
+          assertEquals(nearest, Math.abs(stored[i] - exact[i]), tolerance() * scale, "at " + i);
+        }
+      }
+      Tensor copy = poisonedFloat32(rows * columns + 1);
+      device().copy(packed, copy.view(1, rows, columns));
+      assertCloseFloat32ToActivations(stored, values(copy.view(1, rows, columns)));
+    }
+  }
+
+  private void assertCloseFloat32ToActivations(float[] expected, float[] actual) {
+    double[] doubles = new double[expected.length];
+    Arrays.setAll(doubles, i -> expected[i]);
+    assertClose(doubles, actual, tolerance(), "copy");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 3, 64", "70, 33, 128", "300, 256, 704"})
+  void matmulReadsFourBits(int n, int out, int in) {
+    Tensor weight = activations(1, out, in);
+    try (Tensor packed = device().toNf4(weight);
+        Tensor larger = device().toNf4(activations(4, 3 * out, in))) {
+      Tensor x = activations(2, n, in);
+      Tensor y = poisoned(n, out);
+      device().matmul(x, false, larger, true, 1, 0, poisoned(n, 3 * out));
+      device().matmul(x, false, packed, true, 1, 0, y);
+      Tensor dX = activations(3, n, in);
+      Tensor sum = poisoned(n, in);
+      device().matmulAdd(y, false, packed, false, dX, sum);
+      float[] w = values(packed);
+      for (int i = 0; i < n; i += Math.max(1, n / 5)) {
+        double[] forward = Oracle.productRow(i, values(x), false, w, true, n, out, in);
+        assertClose(forward, row(values(y), i, out), tolerance(), "forward, row " + i);
+        double[] backward = Oracle.productRow(i, values(y), false, w, false, n, in, out);
+        for (int j = 0; j < in; j++) {
+          backward[j] += values(dX)[i * in + j];
+        }
+        assertClose(backward, row(values(sum), i, in), tolerance(), "backward, row " + i);
+      }
+    }
+  }
+
+  @Test
+  void whatFourBitsDoNotDo() {
+    assertThrows(IllegalArgumentException.class, () -> device().toNf4(activations(1, 64, 96)));
+    try (Tensor packed = device().toNf4(activations(1, 2, 64))) {
+      assertThrows(UnsupportedOperationException.class, () -> packed.rows(0, 1));
+      assertThrows(IllegalArgumentException.class, () -> device().fill(packed, 1));
+      assertThrows(IllegalArgumentException.class, () -> device().copy(packed, parameters(1, 64)));
+    }
+  }
+
   @Test
   void matmulSaysWhichShapesDoNotFit() {
     IllegalArgumentException e =

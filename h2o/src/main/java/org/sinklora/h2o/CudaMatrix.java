@@ -1,5 +1,6 @@
 package org.sinklora.h2o;
 
+import org.sinklora.compute.cuda.CudaNf4Tensor;
 import org.sinklora.compute.cuda.CudaTensor;
 
 /**
@@ -14,6 +15,16 @@ import org.sinklora.compute.cuda.CudaTensor;
 record CudaMatrix(WeightPrecision storage, CudaTensor data, CudaTensor scales, int out, int in) {
   /** A load of a kernel. */
   private static final int VECTOR_BYTES = 16;
+
+  /** A weight in 4 bits, read where it lies. */
+  static CudaMatrix of(CudaNf4Tensor packed) {
+    return new CudaMatrix(
+        WeightPrecision.NF4,
+        packed.codes(),
+        packed.scales(),
+        Math.toIntExact(packed.dim(0)),
+        Math.toIntExact(packed.dim(1)));
+  }
 
   /** Whether every row begins at a vector; what is quantised always does. */
   boolean isAligned() {

@@ -7,6 +7,7 @@ import java.util.Map;
 import org.sinklora.compute.Tensor;
 import org.sinklora.compute.cuda.CudaDevice;
 import org.sinklora.compute.cuda.CudaKernel;
+import org.sinklora.compute.cuda.CudaNf4Tensor;
 import org.sinklora.compute.cuda.CudaPrecision;
 import org.sinklora.compute.cuda.CudaTensor;
 import org.sinklora.compute.cuda.ElementType;
@@ -18,13 +19,14 @@ import org.sinklora.lora.LowRankUpdate;
  */
 final class CudaWeights implements AutoCloseable {
   private static final int BLOCK = 256;
-  private static final int NF4_BLOCK = 64;
+  private static final int NF4_COLUMNS = 64;
 
   /** int8 rows of that many columns begin at a vector of the kernels. */
   private static final int INT8_COLUMNS = 16;
 
   private final CudaDevice device;
   private final WeightPrecision precision;
+  private final boolean readsFourBits;
   private final Map<Tensor, CudaMatrix> matrices = new IdentityHashMap<>();
   private final Map<Tensor, CudaTensor> vectors = new IdentityHashMap<>();
   private final Map<Tensor, CudaTensor> embeddings = new IdentityHashMap<>();
@@ -38,6 +40,7 @@ final class CudaWeights implements AutoCloseable {
     this.device = device;
     this.precision = precision == null ? ofDevice(device) : precision;
     boolean rounded = device.precision() == CudaPrecision.BFLOAT16;
+    this.readsFourBits = rounded && (precision == null || precision == WeightPrecision.NF4);
     if (rounded == (this.precision == WeightPrecision.FLOAT32)) {
       throw new IllegalArgumentException(
           "Weights in %s cannot be decoded by %s, which computes in %s; open the device with %s"
@@ -71,18 +74,20 @@ final class CudaWeights implements AutoCloseable {
     if (known != null) {
       return known;
     }
-    CudaMatrix matrix = stored(rounded(CudaTensor.of(weight), keep, own), own);
+    CudaMatrix matrix =
+        readsFourBits && weight instanceof CudaNf4Tensor packed
+            ? CudaMatrix.of(packed)
+            : stored(as(device.precision().elementType(), weight, keep, own), precision, own);
     if (keep) {
       matrices.put(weight, matrix);
     }
     return matrix;
   }
 
-  /** A weight with an update merged into it. */
+  /** A weight with an update merged into it; what was in 4 bits is so again. */
   CudaMatrix merged(Tensor weight, LowRankUpdate update, List<CudaTensor> own) {
-    CudaTensor base = CudaTensor.of(weight);
-    CudaTensor sum = track(device.allocateWeights(base.shape()), own);
-    device.copy(base, sum);
+    CudaTensor sum = track(device.allocateWeights(weight.shape()), own);
+    device.copy(weight, sum);
     int in = Math.toIntExact(sum.dim(1));
     kernel("merge_" + typeOf(sum))
         .launch(
@@ -98,7 +103,8 @@ final class CudaWeights implements AutoCloseable {
             Math.toIntExact(update.a().dim(0)),
             in,
             sum);
-    return stored(sum, own);
+    boolean fourBits = readsFourBits && weight instanceof CudaNf4Tensor;
+    return stored(sum, fourBits ? WeightPrecision.NF4 : precision, own);
   }
 
   /** A bias or the weight of a norm, in float32. */
@@ -107,7 +113,7 @@ final class CudaWeights implements AutoCloseable {
     if (known != null) {
       return known;
     }
-    CudaTensor vector = as(ElementType.FLOAT32, CudaTensor.of(tensor), keep, own);
+    CudaTensor vector = as(ElementType.FLOAT32, tensor, keep, own);
     if (keep) {
       vectors.put(tensor, vector);
     }
@@ -138,37 +144,30 @@ final class CudaWeights implements AutoCloseable {
     return new CudaLowRank(a, b, Math.toIntExact(a.dim(0)));
   }
 
-  /** The weight in the type that the device multiplies in. */
-  private CudaTensor rounded(CudaTensor weight, boolean keep, List<CudaTensor> own) {
-    return as(device.precision().elementType(), weight, keep, own);
-  }
-
   /** Where the base lies it stays; an adapter may be closed, so that what is its own is copied. */
-  private CudaTensor as(ElementType type, CudaTensor source, boolean keep, List<CudaTensor> own) {
-    if (keep && source.type() == type) {
-      return source;
+  private CudaTensor as(ElementType type, Tensor source, boolean keep, List<CudaTensor> own) {
+    if (keep && source instanceof CudaTensor there && there.type() == type) {
+      return there;
     }
     CudaTensor copy = track(device.allocate(type, source.shape()), own);
     device.copy(source, copy);
     return copy;
   }
 
-  private CudaMatrix stored(CudaTensor weight, List<CudaTensor> own) {
+  private CudaMatrix stored(CudaTensor weight, WeightPrecision storage, List<CudaTensor> own) {
     int out = Math.toIntExact(weight.dim(0));
     int in = Math.toIntExact(weight.dim(1));
-    if (precision == WeightPrecision.INT8 && in % INT8_COLUMNS == 0) {
+    if (storage == WeightPrecision.INT8 && in % INT8_COLUMNS == 0) {
       CudaTensor codes = track(device.allocate(ElementType.INT8, out, in), own);
       CudaTensor scales = track(device.allocate(out), own);
       kernel("int8_of_" + typeOf(weight)).launch(out, 1, 1, BLOCK, 0, weight, in, codes, scales);
       return new CudaMatrix(WeightPrecision.INT8, codes, scales, out, in);
     }
-    if (precision == WeightPrecision.NF4 && in % NF4_BLOCK == 0) {
-      long blocks = (long) out * in / NF4_BLOCK;
-      CudaTensor codes = track(device.allocate(ElementType.INT8, out, in / 2), own);
-      CudaTensor scales = track(device.allocate(blocks), own);
-      kernel("nf4_of_" + typeOf(weight))
-          .launch(blocks(32 * blocks), 1, 1, BLOCK, 0, weight, blocks, codes, scales);
-      return new CudaMatrix(WeightPrecision.NF4, codes, scales, out, in);
+    if (storage == WeightPrecision.NF4 && in % NF4_COLUMNS == 0) {
+      CudaNf4Tensor packed = device.toNf4(weight);
+      track(packed.codes(), own);
+      track(packed.scales(), own);
+      return CudaMatrix.of(packed);
     }
     // Rows that do not divide into the kernels' blocks stay as they are.
     return new CudaMatrix(ofDevice(device), weight, null, out, in);
@@ -195,9 +194,7 @@ final class CudaWeights implements AutoCloseable {
               matrix.in(),
               wide);
     } else {
-      long bytes = matrix.data().size();
-      kernel("bfloat16_of_nf4")
-          .launch(blocks(bytes), 1, 1, BLOCK, 0, matrix.data(), matrix.scales(), wide, bytes);
+      device.copy(CudaNf4Tensor.of(matrix.data(), matrix.scales()), wide);
     }
     return wide;
   }

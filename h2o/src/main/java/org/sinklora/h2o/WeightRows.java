@@ -1,12 +1,13 @@
 package org.sinklora.h2o;
 
+import org.sinklora.compute.CpuNf4Tensor;
 import org.sinklora.compute.CpuTensor;
 import org.sinklora.compute.Tensor;
 import org.sinklora.lora.LowRankUpdate;
 
 /** Reads a weight row by row, possibly with a low-rank update merged into it. */
 final class WeightRows {
-  private final CpuTensor weight;
+  private final Tensor weight;
   private final LowRankUpdate update;
   private final float[] a;
   private final float[] b;
@@ -16,7 +17,7 @@ final class WeightRows {
    * @param update what to add; null for nothing
    */
   WeightRows(Tensor weight, LowRankUpdate update) {
-    this.weight = (CpuTensor) weight;
+    this.weight = weight;
     this.update = update;
     this.a = update == null ? null : ((CpuTensor) update.a()).toArray();
     this.b = update == null ? null : ((CpuTensor) update.b()).toArray();
@@ -32,7 +33,11 @@ final class WeightRows {
 
   void read(int row, float[] destination) {
     int in = in();
-    weight.read((long) row * in, destination, 0, in);
+    if (weight instanceof CpuNf4Tensor packed) {
+      packed.readRow(row, destination);
+    } else {
+      ((CpuTensor) weight).read((long) row * in, destination, 0, in);
+    }
     if (update == null) {
       return;
     }

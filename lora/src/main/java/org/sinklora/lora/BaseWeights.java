@@ -24,7 +24,11 @@ final class BaseWeights {
    *     file holds tensors that the architecture does not know; nothing stays allocated then
    */
   static Map<String, Parameter> load(
-      Path folder, ModelConfig config, Architecture architecture, Device device)
+      Path folder,
+      ModelConfig config,
+      Architecture architecture,
+      Device device,
+      Quantization quantization)
       throws IOException {
     Map<String, Parameter> parameters = new LinkedHashMap<>();
     try (ModelWeights weights = ModelWeights.open(folder)) {
@@ -39,12 +43,12 @@ final class BaseWeights {
             "%s holds tensors that %s does not have: %s. Another architecture, or one with additions?"
                 .formatted(folder, config.json().path("model_type").asText(), firstOf(unknown)));
       }
+      Set<String> packed = quantization.packed(architecture);
       expected.forEach(
-          (name, shape) ->
-              parameters.put(
-                  name,
-                  new Parameter(
-                      name, load(folder, weights, name, device.allocateWeights(shape), device))));
+          (name, shape) -> {
+            Tensor value = load(folder, weights, name, device.allocateWeights(shape), device);
+            parameters.put(name, Parameter.frozen(name, value, packed.contains(name), device));
+          });
       return parameters;
     } catch (IOException | RuntimeException | Error e) {
       parameters.values().forEach(Parameter::close);

@@ -20,6 +20,7 @@ public final class CausalLm implements AutoCloseable {
   private final ModelConfig config;
   private final Architecture architecture;
   private final Device device;
+  private final Quantization quantization;
   private final Map<String, Parameter> base;
   private final LoraAdapter adapter;
 
@@ -32,12 +33,14 @@ public final class CausalLm implements AutoCloseable {
       Path folder,
       ModelConfig config,
       Device device,
+      Quantization quantization,
       Map<String, Parameter> base,
       LoraAdapter adapter) {
     this.folder = folder;
     this.config = config;
     this.architecture = Architecture.of(config);
     this.device = device;
+    this.quantization = quantization;
     this.base = base;
     this.adapter = adapter;
     ModuleResolver modules = new ModuleResolver(base, adapter);
@@ -63,8 +66,19 @@ public final class CausalLm implements AutoCloseable {
    * The same under another configuration than the folder's, for example with another RoPE scaling.
    */
   public static CausalLm load(Path folder, ModelConfig config, Device device) throws IOException {
-    Map<String, Parameter> base = BaseWeights.load(folder, config, Architecture.of(config), device);
-    return new CausalLm(folder, config, device, base, null);
+    return load(folder, config, device, Quantization.NONE);
+  }
+
+  /**
+   * The same with the weights of linears in fewer bits, as QLoRA trains adapters over them. {@link
+   * #saveMerged} then refuses: it takes a model as it is stored.
+   */
+  public static CausalLm load(
+      Path folder, ModelConfig config, Device device, Quantization quantization)
+      throws IOException {
+    Map<String, Parameter> base =
+        BaseWeights.load(folder, config, Architecture.of(config), device, quantization);
+    return new CausalLm(folder, config, device, quantization, base, null);
   }
 
   /**
@@ -74,8 +88,15 @@ public final class CausalLm implements AutoCloseable {
    * @param seed decides all weights
    */
   public static CausalLm random(ModelConfig config, Device device, long seed) {
-    Map<String, Parameter> base = RandomWeights.of(Architecture.of(config), device, seed);
-    return new CausalLm(null, config, device, base, null);
+    return random(config, device, seed, Quantization.NONE);
+  }
+
+  /** The same with the weights of linears in fewer bits. */
+  public static CausalLm random(
+      ModelConfig config, Device device, long seed, Quantization quantization) {
+    Map<String, Parameter> base =
+        RandomWeights.of(Architecture.of(config), device, seed, quantization);
+    return new CausalLm(null, config, device, quantization, base, null);
   }
 
   /**
@@ -83,7 +104,7 @@ public final class CausalLm implements AutoCloseable {
    * base nor the adapter.
    */
   public CausalLm withAdapter(LoraAdapter newAdapter) {
-    return new CausalLm(folder, config, device, base, newAdapter);
+    return new CausalLm(folder, config, device, quantization, base, newAdapter);
   }
 
   /**
@@ -96,7 +117,7 @@ public final class CausalLm implements AutoCloseable {
     if (adapter != null) {
       throw new IllegalStateException("Only a base model can be shared, not one with an adapter");
     }
-    return new CausalLm(folder, config, other, base, null);
+    return new CausalLm(folder, config, other, quantization, base, null);
   }
 
   /**
@@ -122,6 +143,11 @@ public final class CausalLm implements AutoCloseable {
     if (folder == null) {
       throw new IllegalStateException(
           "A model with random weights has no folder to take the rest of its files from");
+    }
+    if (quantization != Quantization.NONE) {
+      throw new IllegalStateException(
+          "The weights of %s were read in 4 bits, and a merged model would have lost the rest; load it without quantization to merge the adapter"
+              .formatted(folder));
     }
     MergedModel.write(this, target, dtype, ShardedModelWriter.DEFAULT_SHARD_BYTES);
   }
@@ -170,6 +196,11 @@ public final class CausalLm implements AutoCloseable {
     return pair == null
         ? null
         : new LowRankUpdate(pair.a().value(), pair.b().value(), pair.scale());
+  }
+
+  /** How the base's linears are kept. */
+  public Quantization quantization() {
+    return quantization;
   }
 
   Architecture architecture() {

@@ -9,6 +9,7 @@ final class MemoryCount {
   static final String KEPT = "kept for the backward";
   static final String LAYER = "work space of a layer";
   static final String TILE = "work space of the MLP's tile";
+  static final String WIDENED = "work space of a quantized linear";
   static final String HEAD = "work space of the loss";
 
   private final MemoryPlan.Request request;
@@ -17,6 +18,7 @@ final class MemoryCount {
   private final AdapterLayout layout;
   private final FlatLayout flat;
   private final long weights;
+  private final long widened;
 
   MemoryCount(MemoryPlan.Request request, int tileRows) {
     Architecture architecture = Architecture.of(request.config());
@@ -25,16 +27,8 @@ final class MemoryCount {
     this.sizes = architecture.activationSizes();
     this.layout = AdapterLayout.of(request.adapter(), architecture);
     this.flat = layout.flat(request.adapter(), architecture);
-    this.weights =
-        architecture.storedShapes().values().stream().mapToLong(MemoryCount::elements).sum();
-  }
-
-  private static long elements(long[] shape) {
-    long size = 1;
-    for (long extent : shape) {
-      size *= extent;
-    }
-    return size;
+    this.weights = request.quantization().bytes(architecture, request.elementBytes());
+    this.widened = request.quantization().largestPacked(architecture) * request.elementBytes();
   }
 
   boolean fits(List<KeptActivations> layers, boolean parked) {
@@ -48,7 +42,7 @@ final class MemoryCount {
   MemoryPlan plan(List<KeptActivations> layers, boolean parked) {
     int element = request.elementBytes();
     List<MemoryPlan.Item> items = new ArrayList<>();
-    add(items, "frozen weights", weights * element);
+    add(items, "frozen weights", weights);
     add(items, "adapter and its gradients", adapter());
     add(items, "optimiser", optimizer());
     int count = layers.size();
@@ -60,6 +54,7 @@ final class MemoryCount {
     add(items, KEPT, kept);
     add(items, LAYER, layer(layers));
     add(items, TILE, tile(layers));
+    add(items, WIDENED, widened);
     add(items, HEAD, head());
     if (request.capacity() != Long.MAX_VALUE) {
       add(items, "kernels and libraries", kernels());
@@ -75,7 +70,7 @@ final class MemoryCount {
 
   /** Weights, adapter and optimiser: what does not depend on the batch. */
   long fixedBytes() {
-    return weights * request.elementBytes() + adapter() + optimizer();
+    return weights + adapter() + optimizer();
   }
 
   private long adapter() {

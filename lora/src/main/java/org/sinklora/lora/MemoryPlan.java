@@ -51,6 +51,7 @@ public record MemoryPlan(
    *
    * @param config the model
    * @param adapter what is trained
+   * @param quantization how the frozen weights of linears are kept
    * @param tokens of the largest batch
    * @param elementBytes bytes of a frozen weight and of an activation
    * @param logitsElements see {@link org.sinklora.compute.Device#logitsElements}
@@ -61,6 +62,7 @@ public record MemoryPlan(
   public record Request(
       ModelConfig config,
       LoraConfig adapter,
+      Quantization quantization,
       int tokens,
       int elementBytes,
       long logitsElements,

@@ -31,6 +31,7 @@ record MemoryPolicy(GradientCheckpointing checkpointing, long limit) {
     return new MemoryPlan.Request(
         model.config(),
         model.adapter().config(),
+        model.quantization(),
         tokens,
         device.elementBytes(),
         device.logitsElements(),

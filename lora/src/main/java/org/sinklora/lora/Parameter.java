@@ -1,5 +1,6 @@
 package org.sinklora.lora;
 
+import org.sinklora.compute.Device;
 import org.sinklora.compute.Tensor;
 
 /** A named weight; with a gradient if it is trained. */
@@ -20,6 +21,21 @@ final class Parameter {
     this.name = name;
     this.value = value;
     this.operand = operand;
+  }
+
+  /**
+   * A frozen weight of the base model.
+   *
+   * @param value becomes the parameter's, or is closed
+   * @param packed whether to keep it in 4 bits
+   */
+  static Parameter frozen(String name, Tensor value, boolean packed, Device device) {
+    if (!packed) {
+      return new Parameter(name, value);
+    }
+    try (value) {
+      return new Parameter(name, device.toNf4(value));
+    }
   }
 
   String name() {

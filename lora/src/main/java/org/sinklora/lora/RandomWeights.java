@@ -2,6 +2,7 @@ package org.sinklora.lora;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.Tensor;
 
@@ -14,16 +15,18 @@ final class RandomWeights {
 
   private RandomWeights() {}
 
-  static Map<String, Parameter> of(Architecture architecture, Device device, long seed) {
+  static Map<String, Parameter> of(
+      Architecture architecture, Device device, long seed, Quantization quantization) {
     Map<String, Parameter> parameters = new LinkedHashMap<>();
     try {
       Map<String, long[]> stored = architecture.storedShapes();
+      Set<String> packed = quantization.packed(architecture);
       for (ModuleSpec module : architecture.modules()) {
         for (String name : module.parameters().keySet()) {
           if (stored.containsKey(name)) {
             Tensor value = device.allocateWeights(stored.get(name));
-            parameters.put(name, new Parameter(name, value));
             fill(device, module, name, value, seed);
+            parameters.put(name, Parameter.frozen(name, value, packed.contains(name), device));
           }
         }
       }

@@ -108,6 +108,7 @@ abstract class CudaModelConformance extends ModelConformance {
         new MemoryPlan.Request(
             model.config(),
             model.adapter().config(),
+            model.quantization(),
             batch().tokens(),
             device().elementBytes(),
             device().logitsElements(),

@@ -48,6 +48,7 @@ class MemoryPlanTest {
     return new MemoryPlan.Request(
         model.config(),
         model.adapter().config(),
+        model.quantization(),
         tokens,
         Float.BYTES,
         DEVICE.logitsElements(),
@@ -176,7 +177,15 @@ class MemoryPlanTest {
     ModelConfig config = NamedShapes.of("llama2-7b");
     return MemoryPlan.of(
         new MemoryPlan.Request(
-            config, StepBench.adapter(config), tokens, 2, 1L << 28, canPark, mode, capacity));
+            config,
+            StepBench.adapter(config),
+            Quantization.NONE,
+            tokens,
+            2,
+            1L << 28,
+            canPark,
+            mode,
+            capacity));
   }
 
   @Test
@@ -192,6 +201,28 @@ class MemoryPlanTest {
     MemoryPlan longest = sevenBillion(131_072, GradientCheckpointing.AUTO, card);
     assertTrue(longest.bytes() <= card, longest.toString());
     assertEquals(8192, longest.tileRows());
+  }
+
+  @Test
+  void fourBitsAreCounted() {
+    ModelConfig config = NamedShapes.of("llama2-7b");
+    MemoryPlan plan =
+        MemoryPlan.of(
+            new MemoryPlan.Request(
+                config,
+                StepBench.adapter(config),
+                Quantization.NF4,
+                8192,
+                2,
+                1L << 28,
+                false,
+                GradientCheckpointing.AUTO,
+                79 * GIB));
+    // Seven linears in 32 layers at 4.5 bits; embedding, head and norms at 16.
+    long linears = 32L * (4L * 4096 * 4096 + 3L * 4096 * 11008);
+    long rest = 2L * 32_000 * 4096 + 65L * 4096;
+    assertEquals(linears / 2 + linears / 16 + rest * 2, plan.bytes("frozen weights"));
+    assertEquals(4096L * 11008 * 2, plan.bytes(MemoryCount.WIDENED));
   }
 
   @Test

@@ -1,11 +1,16 @@
 package org.sinklora.lora;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -173,6 +178,54 @@ abstract class ModelConformance {
         assertClose(
             Fixture.floats(expected, "merged_logits_full"), logits, bound(), "merged_logits_full");
       }
+    }
+  }
+
+  /** Against a model that is stored with the values that four bits can hold. */
+  @ParameterizedTest
+  @MethodSource("models")
+  void fourBitsAreTheModelOfTheirValues(Fixture fixture, @TempDir Path temp) throws IOException {
+    assumeTrue(fixture.hasAdapter());
+    Path rounded = Files.createDirectories(temp.resolve("rounded"));
+    ModelConfig config = ModelConfig.read(fixture.base());
+    config.write(rounded);
+    EditedTensors tensors = EditedTensors.of(fixture.base().resolve("model.safetensors"));
+    long before = device().allocatedBytes();
+    float[] packed;
+    try (CausalLm model = CausalLm.load(fixture.base(), config, device(), Quantization.NF4)) {
+      if (!device().hasHostMemory()) { // Else it also counts what transfers need.
+        assertEquals(
+            Quantization.NF4.bytes(model.architecture(), Float.BYTES),
+            device().allocatedBytes() - before);
+      }
+      Set<String> names = Quantization.NF4.packed(model.architecture());
+      assertFalse(names.isEmpty(), "nothing is in four bits");
+      for (String name : names) {
+        device().download(model.weight(name), tensors.values(name), 0);
+      }
+      tensors.writeTo(rounded.resolve("model.safetensors"));
+      packed = logitsAndGradients(model, fixture);
+      assertThrows(
+          IllegalStateException.class,
+          () -> model.withAdapter(LoraAdapter.load(fixture.adapter(), model)).saveMerged(temp));
+    }
+    try (CausalLm model = CausalLm.load(rounded, device())) {
+      assertArrayEquals(logitsAndGradients(model, fixture), packed);
+    }
+  }
+
+  private float[] logitsAndGradients(CausalLm base, Fixture fixture) throws IOException {
+    AttentionPlan plan = fixture.plan("sf_0.25");
+    try (LoraAdapter adapter = LoraAdapter.load(fixture.adapter(), base);
+        ModelPass pass = new ModelPass(base.withAdapter(adapter))) {
+      adapter.flat().requireGradients();
+      device().fill(adapter.flat().gradients(), 0);
+      float[] logits = pass.logitsArray(fixture.batch(), plan);
+      pass.accumulateGradients(fixture.batch(), plan, 1, null);
+      float[] gradients = adapter.flat().read(adapter.flat().gradients());
+      float[] both = Arrays.copyOf(logits, logits.length + gradients.length);
+      System.arraycopy(gradients, 0, both, logits.length, gradients.length);
+      return both;
     }
   }
 

@@ -10,6 +10,7 @@ import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
 import org.sinklora.lora.LoraConfig;
 import org.sinklora.lora.ModelConfig;
+import org.sinklora.lora.Quantization;
 
 /**
  * A PEFT adapter folder with one file more: the model's configuration under which it was trained,
@@ -32,6 +33,7 @@ final class AdapterFolder {
     ObjectNode json = JSON.createObjectNode();
     json.put("base_model", model.location());
     json.set("model_config", JSON.readTree(model.configJson()));
+    json.put("quantization", model.quantization().toString());
     json.set("training", settings.toJson());
     try (LocalFolder local = new LocalFolder()) {
       java.nio.file.Path folder = local.path().resolve("adapter");
@@ -67,7 +69,9 @@ final class AdapterFolder {
     }
     JsonNode json = JSON.readTree(storage.readText(file));
     String location = base != null ? base : json.path("base_model").asText();
-    ModelSource source = new ModelSource(location, json.path("model_config").toString());
+    Quantization quantization = Quantization.parse(json.path("quantization").asText("none"));
+    ModelSource source =
+        new ModelSource(location, json.path("model_config").toString(), quantization);
     ModelConfig plain = ModelSource.of(location, storage).config();
     if (plain.hiddenSize() != source.config().hiddenSize()
         || plain.vocabSize() != source.config().vocabSize()

@@ -58,10 +58,10 @@ final class BarrierTraining {
     SparkPlace place = SparkPlace.of(spark);
     RunFolder folder = new RunFolder(place.storage(), target);
     folder.check();
-    TokenDataSet data;
+    TrainingData data;
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(place.storage()))) {
       ModelFit.check(tokenizer, model);
-      data = place.open(target.data(), Split.TRAIN, tokenizer, model);
+      data = TrainingData.open(place, target.data(), tokenizer, model);
     }
     SequenceFeed feed = new SequenceFeed(data, settings);
     JavaSparkContext context = SparkSessions.context(spark);
@@ -70,16 +70,22 @@ final class BarrierTraining {
       folder.begin();
       System.err.printf(
           "Training with %d ranks in one stage; metrics go to %s%n", ranks, target.metrics());
-      String identity = RunFolder.identity(settings, model, data.info()).toString();
-      return train(context, new RankTask(devices, settings, model, target, identity, sequences));
+      String identity = RunFolder.identity(settings, model, data).toString();
+      folder.describe(settings, model, data);
+      ObjectNode result =
+          train(context, new RankTask(devices, settings, model, target, identity, sequences));
+      result.set("data", feed.shares());
+      folder.finish(result);
+      return result;
     } finally {
       sequences.destroy();
     }
   }
 
   private ObjectNode train(JavaSparkContext context, RankTask task) throws IOException {
-    context.setJobDescription("train on %d devices".formatted(ranks));
-    try {
+    String text =
+        "Training %,d steps on %,d devices".formatted(settings.optimizer().steps(), ranks);
+    try (JobDescription job = JobDescription.of(text)) {
       RDD<String> results =
           context
               .parallelize(Collections.nCopies(ranks, 0), ranks)
@@ -89,8 +95,6 @@ final class BarrierTraining {
       // The shuffle matters: Spark tries a barrier stage again only if another stage follows it.
       List<String> result = results.toJavaRDD().repartition(1).collect();
       return (ObjectNode) new JsonMapper().readTree(result.get(0));
-    } finally {
-      context.setJobDescription(null);
     }
   }
 }

@@ -129,7 +129,7 @@ final class BenchDecode implements Callable<Integer> {
     ModelSource source = ModelSource.of(model.location(), storage);
     int workers = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     try (Device device = choice.open(workers);
-        CausalLm loaded = CausalLm.load(source.folder(storage), source.config(), device)) {
+        CausalLm loaded = source.load(storage, device)) {
       common.writeJson(
           streamTime > 0 ? measureStream(loaded, workers) : measureDecoding(loaded, workers));
     }

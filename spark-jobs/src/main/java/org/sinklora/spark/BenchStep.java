@@ -10,6 +10,7 @@ import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.GradientCheckpointing;
 import org.sinklora.lora.ModelConfig;
 import org.sinklora.lora.NamedShapes;
+import org.sinklora.lora.Quantization;
 import org.sinklora.lora.StepBench;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -63,6 +64,14 @@ final class BenchStep implements Callable<Integer> {
   private int steps;
 
   @Option(
+      names = "--quantization",
+      defaultValue = "none",
+      description =
+          "How frozen linears are kept: none, or nf4 for 4.5 bits a weight."
+              + " Default: ${DEFAULT-VALUE}.")
+  private String quantization;
+
+  @Option(
       names = "--gradient-checkpointing",
       paramLabel = "true|false|auto",
       defaultValue = "auto",
@@ -88,12 +97,14 @@ final class BenchStep implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     GradientCheckpointing kept = GradientCheckpointing.parse(checkpointing);
+    Quantization frozen = Quantization.parse(quantization);
     ModelConfig config = NamedShapes.of(shape);
     List<StepBench.Row> rows = new ArrayList<>();
     try (Device device = devices.resolve().open(threads)) {
       spec.commandLine().getOut().printf("%s, %s, random weights%n", device.name(), shape);
       int longest = lengths.stream().mapToInt(Integer::intValue).max().orElseThrow();
-      try (CausalLm model = CausalLm.random(StepBench.extended(config, longest), device, 1)) {
+      ModelConfig extended = StepBench.extended(config, longest);
+      try (CausalLm model = CausalLm.random(extended, device, 1, frozen)) {
         StepBench bench = new StepBench(model, kept, Math.round(memoryLimit * (1L << 30)), steps);
         for (int length : lengths) {
           // Row by row: what was measured is on the screen, whatever comes of the next.
@@ -107,6 +118,7 @@ final class BenchStep implements Callable<Integer> {
       ObjectNode json = new JsonMapper().createObjectNode();
       json.put("device", device.name());
       json.put("model", shape);
+      json.put("quantization", quantization);
       json.set("step", new JsonMapper().valueToTree(rows));
       common.writeJson(json);
     }

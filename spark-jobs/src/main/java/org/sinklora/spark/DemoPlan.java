@@ -40,7 +40,8 @@ record DemoPlan(
             16,
             0,
             List.of("q_proj", "k_proj", "v_proj", "o_proj"),
-            List.of("embed_tokens", "norm", "input_layernorm", "post_attention_layernorm")),
+            List.of("embed_tokens", "norm", "input_layernorm", "post_attention_layernorm"),
+            "none"),
         new TrainSettings.Optimizer(
             steps, 1, LEARNING_RATE, "constant_with_warmup", WARMUP_STEPS, 0, 1, "auto", 0),
         0);

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.sinklora.lora.Perplexity;
+import org.sinklora.lora.Quantization;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -103,6 +104,19 @@ public final class EvalPerplexity implements Callable<Integer> {
       description = "Count the last predictions of each window alone.")
   private int tail = Integer.MAX_VALUE;
 
+  @Option(
+      names = "--run",
+      paramLabel = "FOLDER",
+      description = "Output folder of 'train', whose report shall have the result, too.")
+  private String run;
+
+  @Option(
+      names = "--quantization",
+      paramLabel = "none|nf4",
+      description =
+          "How the base's linears are kept. Default: as the adapter was trained, or none.")
+  private String quantization;
+
   @Mixin private DeviceOptions device;
   @Mixin private CommonOptions common;
 
@@ -120,8 +134,14 @@ public final class EvalPerplexity implements Callable<Integer> {
           "--context is for the base model; an adapter brings the context it was trained for");
     }
     Storage storage = Storage.here();
+    if (run != null) {
+      TrainingReport.check(storage, run);
+    }
     ModelSource source =
         AdapterFolder.modelOrBundled(adapter, model, storage).extended(context, ropeScaling);
+    if (quantization != null) {
+      source = source.quantized(Quantization.parse(quantization));
+    }
     PerplexityEvaluation evaluation =
         new PerplexityEvaluation(
             data,
@@ -137,6 +157,10 @@ public final class EvalPerplexity implements Callable<Integer> {
       ObjectNode result = json(evaluation.describe(), source, found);
       result.put("seconds", (System.nanoTime() - start) / 1e9);
       common.writeJson(result);
+      if (run != null) {
+        String name = adapter == null ? "base" : "adapter";
+        RunPerplexity.add(storage, run, name, evaluation.describe(), found);
+      }
       print(evaluation.describe(), found);
     }
     return 0;
@@ -146,6 +170,7 @@ public final class EvalPerplexity implements Callable<Integer> {
     ObjectNode result = new JsonMapper().createObjectNode();
     result.put("model", source.location());
     result.put("adapter", adapter);
+    result.put("quantization", source.quantization().toString());
     result.put("data", data);
     result.put("protocol", how);
     ArrayNode list = result.putArray("perplexity");

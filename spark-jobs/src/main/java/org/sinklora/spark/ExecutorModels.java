@@ -22,9 +22,7 @@ final class ExecutorModels {
       source = null;
       model = null;
       try {
-        model =
-            CausalLm.load(
-                wanted.folder(SparkSessions.taskStorage()), wanted.config(), new CpuDevice(1));
+        model = wanted.load(SparkSessions.taskStorage(), new CpuDevice(1));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

@@ -7,6 +7,7 @@ import java.util.concurrent.Callable;
 import org.sinklora.compute.Device;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
+import org.sinklora.lora.Quantization;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -115,7 +116,7 @@ public final class Export implements Callable<Integer> {
     java.nio.file.Path from = storage.local(request.adapter());
     try (LocalFolder local = new LocalFolder();
         Device device = choice.open(0);
-        CausalLm base = CausalLm.load(source.folder(storage), source.config(), device);
+        CausalLm base = source.quantized(Quantization.NONE).load(storage, device);
         LoraAdapter loaded = LoraAdapter.load(from, base)) {
       java.nio.file.Path folder = local.path().resolve("export");
       switch (request.format()) {

@@ -64,7 +64,7 @@ final class GpuDecoding {
     Storage storage = Storage.here();
     ModelSource source = ModelSource.of(location, storage);
     try (CudaDevice device = open();
-        CausalLm model = CausalLm.load(source.folder(storage), source.config(), device);
+        CausalLm model = source.load(storage, device);
         CudaDecodeBench bench = CudaDecodeBench.of(model, weights, cachePrecision, steps)) {
       return run(bench, policies, contexts, batch);
     }

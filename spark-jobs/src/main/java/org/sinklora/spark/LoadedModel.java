@@ -25,7 +25,7 @@ final class LoadedModel implements AutoCloseable {
     LoadedModel loaded = new LoadedModel(choice.open(threads));
     boolean complete = false;
     try {
-      loaded.base = CausalLm.load(source.folder(storage), source.config(), loaded.device);
+      loaded.base = source.load(storage, loaded.device);
       loaded.adapter = AdapterFolder.load(adapter, loaded.base, storage);
       complete = true;
       return loaded;

@@ -8,8 +8,11 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.sinklora.compute.Device;
 import org.sinklora.data.BundledModel;
+import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.ModelConfig;
+import org.sinklora.lora.Quantization;
 import org.sinklora.lora.RopeConfig;
 import org.sinklora.lora.RopeScaling;
 
@@ -18,8 +21,10 @@ import org.sinklora.lora.RopeScaling;
  *
  * @param location name of the bundled model, or the Hadoop path of a Hugging Face model folder
  * @param configJson the configuration, which may have a longer context than the folder's
+ * @param quantization how the weights of its linears are kept
  */
-record ModelSource(String location, String configJson) implements Serializable {
+record ModelSource(String location, String configJson, Quantization quantization)
+    implements Serializable {
   private static final JsonMapper JSON = new JsonMapper();
 
   /** The model as it is. */
@@ -28,7 +33,25 @@ record ModelSource(String location, String configJson) implements Serializable {
   }
 
   private static ModelSource of(String location, ModelConfig config) {
-    return new ModelSource(location, config.json().toString());
+    return new ModelSource(location, config.json().toString(), Quantization.NONE);
+  }
+
+  /** The model with the weights of its linears kept in another way. */
+  ModelSource quantized(Quantization kept) {
+    return new ModelSource(location, configJson, kept);
+  }
+
+  private ModelSource with(ModelConfig config) {
+    return of(location, config).quantized(quantization);
+  }
+
+  /**
+   * Reads the model.
+   *
+   * @param storage of this process
+   */
+  CausalLm load(Storage storage, Device device) throws IOException {
+    return CausalLm.load(folder(storage), config(), device, quantization);
   }
 
   /**
@@ -51,21 +74,18 @@ record ModelSource(String location, String configJson) implements Serializable {
       return this;
     }
     return switch (scaling) {
-      case "none" -> of(location, config.withContext(context, rope));
+      case "none" -> with(config.withContext(context, rope));
       case "linear" ->
-          of(
-              location,
-              config.withContext(context, factor == 1 ? rope : rope.extendedLinearly(factor)));
+          with(config.withContext(context, factor == 1 ? rope : rope.extendedLinearly(factor)));
       case "yarn" ->
-          of(
-              location,
+          with(
               config.withContext(
                   context, factor == 1 ? rope : rope.extendedByYarn(factor, before)));
       case "dynamic" ->
           factor == 1
-              ? of(location, config.withContext(context, rope))
+              ? with(config.withContext(context, rope))
               // Its configuration keeps the trained length, from which the factor counts.
-              : of(location, config.withContext(before, rope.extendedDynamically(factor, before)));
+              : with(config.withContext(before, rope.extendedDynamically(factor, before)));
       default ->
           throw new UserException(
               "--rope-scaling is '%s'; choose linear, dynamic, yarn or none".formatted(scaling));

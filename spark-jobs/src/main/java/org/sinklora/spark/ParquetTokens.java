@@ -52,7 +52,8 @@ final class ParquetTokens implements TokenDataSet {
     this.info = info;
     this.rows = rows;
     this.vocabulary = vocabulary;
-    // Of each row the driver keeps 12 bytes: 80 million rows fit Spark's spark.driver.maxResultSize.
+    // Of each row the driver keeps 12 bytes: 80 million rows fit Spark's
+    // spark.driver.maxResultSize.
     Column size =
         info.packed() && !info.supervised()
             ? functions.lit(info.length())
@@ -77,8 +78,7 @@ final class ParquetTokens implements TokenDataSet {
       documents.add(row._1());
       lengths.add(row._2());
     }
-    return List.of(new Tuple2<>(documents.build().toArray(), lengths.build().toArray()))
-        .iterator();
+    return List.of(new Tuple2<>(documents.build().toArray(), lengths.build().toArray())).iterator();
   }
 
   /**

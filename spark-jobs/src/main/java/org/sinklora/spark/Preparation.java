@@ -86,6 +86,19 @@ final class Preparation {
       String request,
       boolean keepParts)
       throws IOException {
+    try (JobDescription job = JobDescription.of("prepare: choosing the texts")) {
+      return make(texts, field, tokenizer, output, request, keepParts);
+    }
+  }
+
+  private Prepared make(
+      TextSources texts,
+      String field,
+      Tokenizer tokenizer,
+      String output,
+      String request,
+      boolean keepParts)
+      throws IOException {
     long start = System.nanoTime();
     int bos = tokenizer.bosId().orElse(-1);
     if (settings.packedLength() > 0 && bos < 0 && settings.supervision() == null) {
@@ -136,8 +149,9 @@ final class Preparation {
   /** Reads all texts, once: what it finds stays on disk. */
   private void survey(Dataset<Row> survey, List<TextChunk> chunks, LongAccumulator read) {
     long bytes = chunks.stream().mapToLong(TextChunk::bytes).sum();
-    try (JobProgress shown =
-        new JobProgress("Reading the texts", "MB", bytes / 1e6, () -> read.value() / 1e6)) {
+    try (JobDescription job = JobDescription.of("prepare: reading the texts");
+        JobProgress shown =
+            new JobProgress("Reading the texts", "MB", bytes / 1e6, () -> read.value() / 1e6)) {
       survey.count();
       shown.finish();
     }
@@ -146,14 +160,19 @@ final class Preparation {
   /** How many texts and characters are dropped for a reason, or kept, and how many are long. */
   private record Choice(long documents, long characters, long longDocuments) {}
 
-  private static Map<String, Choice> choices(Dataset<Row> selected) {
+  private Map<String, Choice> choices(Dataset<Row> selected) {
     Column isLong = when(col("characters").gt(LongText.SEGMENT), 1).otherwise(0);
+    List<Row> rows;
+    String what = settings.nearDuplicates() > 0 ? "near duplicates" : "duplicates";
+    try (JobDescription job = JobDescription.of("prepare: looking for " + what)) {
+      rows =
+          selected
+              .groupBy("dropped")
+              .agg(count(lit(1)), sum("characters"), sum(isLong))
+              .collectAsList();
+    }
     Map<String, Choice> found = new TreeMap<>();
-    for (Row row :
-        selected
-            .groupBy("dropped")
-            .agg(count(lit(1)), sum("characters"), sum(isLong))
-            .collectAsList()) {
+    for (Row row : rows) {
       found.put(
           row.isNullAt(0) ? KEPT : row.getString(0),
           new Choice(row.getLong(1), row.getLong(2), row.getLong(3)));
@@ -167,9 +186,10 @@ final class Preparation {
     LongAccumulator done = counter("characters tokenised");
     LongAccumulator made = counter("tokens made");
     int cores = SparkSessions.context(spark).defaultParallelism();
-    try (JobProgress shown =
-        new JobProgress(
-            "Tokenising", "M characters", kept.characters() / 1e6, () -> done.value() / 1e6)) {
+    try (JobDescription job = JobDescription.of("prepare: tokenising the texts");
+        JobProgress shown =
+            new JobProgress(
+                "Tokenising", "M characters", kept.characters() / 1e6, () -> done.value() / 1e6)) {
       shown.note(
           seconds ->
               "%,d tokens, %,.0f tokens/s per core"
@@ -189,13 +209,14 @@ final class Preparation {
             .map(TokenPart::file)
             .toArray(String[]::new);
     long tokens = parts.stream().mapToLong(TokenPart::tokens).sum();
-    try (NumberedRows documents =
-        NumberedRows.of(
-            spark
-                .read()
-                .parquet(files)
-                .repartitionByRange(cuts(tokens), col("name"))
-                .sortWithinPartitions("name"))) {
+    try (JobDescription job = JobDescription.of("prepare: sorting the documents");
+        NumberedRows documents =
+            NumberedRows.of(
+                spark
+                    .read()
+                    .parquet(files)
+                    .repartitionByRange(cuts(tokens), col("name"))
+                    .sortWithinPartitions("name"))) {
       return new DataSetInfo(
           DataSetInfo.PARQUET,
           settings.packedLength() > 0 ? DataSetInfo.PACKED : DataSetInfo.DOCUMENTS,
@@ -227,8 +248,9 @@ final class Preparation {
     PackedRows packing = new PackedRows(spark, settings.packedLength(), bos, cuts(tokens));
     Dataset<Row> train = documents.filter(col("held_out").equalTo(false));
     boolean supervised = settings.supervision() != null;
-    try (NumberedRows rows =
-        NumberedRows.of(supervised ? packing.examples(train) : packing.documents(train))) {
+    try (JobDescription job = JobDescription.of("prepare: packing the sequences");
+        NumberedRows rows =
+            NumberedRows.of(supervised ? packing.examples(train) : packing.documents(train))) {
       return writeRows(rows.rows(), Split.TRAIN, folder);
     }
   }
@@ -241,7 +263,12 @@ final class Preparation {
   }
 
   private DataSetInfo.Part writeRows(Dataset<Row> rows, Split split, String folder) {
-    String target = Storage.child(folder, split.folder());
+    try (JobDescription job = JobDescription.of("prepare: writing " + split.folder())) {
+      return writeRows(rows, Storage.child(folder, split.folder()));
+    }
+  }
+
+  private DataSetInfo.Part writeRows(Dataset<Row> rows, String target) {
     rows.write()
         // A row can be as large as a page: look at the size more often than the library does.
         .option("parquet.page.size.row.check.min", "4")

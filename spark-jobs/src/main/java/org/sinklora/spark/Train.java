@@ -20,6 +20,7 @@ import picocli.CommandLine.Mixin;
     footer = {
       "  sinklora train --data data/ --context 4096 --learning-rate 3e-3 --output run/",
       "  sinklora train --device cuda --data tokens/ --context 4096 --batch-size 16 --output run/",
+      "  sinklora train --data texts/ --data chats/ --mix 0.7,0.3 --context 4096 --output run/",
       "  sinklora train --config conf/train.yaml --output run/ --resume",
       "  spark-submit … --class org.sinklora.spark.Train spark-internal --data hdfs:/data \\",
       "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run",
@@ -47,21 +48,28 @@ public final class Train implements Callable<Integer> {
     ModelSource plain = ModelSource.of(model.location(), Storage.here());
     TrainSettings settings = options.resolve(model.location(), plain.config());
     target.checkPartitions(settings.optimizer().batchSize());
+    settings.rounds().checkPartitions(target.partitions());
     settings.trainingConfig();
     settings.loraConfig(plain.config());
-    ModelSource extended = plain.extended(settings.context(), settings.ropeScaling());
+    ModelSource extended =
+        plain
+            .extended(settings.context(), settings.ropeScaling())
+            .quantized(settings.lora().base());
     ObjectNode result = train(settings, extended, target);
     result.set("settings", settings.toJson());
     common.writeJson(result);
     spec.commandLine()
         .getOut()
         .printf(
-            "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%n",
+            "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%s%n",
             result.path("trained_values").asLong(),
             result.path("steps").asLong(),
             result.path("seconds").asDouble(),
             result.path("tokens_per_second").asDouble(),
-            result.path("adapter").asText());
+            result.path("adapter").asText(),
+            result.has("report") ? ", report: " + result.path("report").asText() : "");
+    spec.commandLine().getOut().print(RoundCosts.line(result));
+    spec.commandLine().getOut().flush();
     return 0;
   }
 

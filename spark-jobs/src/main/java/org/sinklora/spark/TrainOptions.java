@@ -90,6 +90,14 @@ final class TrainOptions {
   private List<String> modulesToSave = List.of();
 
   @Option(
+      names = "--quantization",
+      defaultValue = "none",
+      description =
+          "How the base's linears are kept: none, or nf4 for 4.5 bits a weight (QLoRA)."
+              + " Default: ${DEFAULT-VALUE}.")
+  private String quantization;
+
+  @Option(
       names = "--steps",
       defaultValue = "100",
       description = "Optimiser steps. Default: ${DEFAULT-VALUE}.")
@@ -125,7 +133,9 @@ final class TrainOptions {
   @Option(
       names = "--max-grad-norm",
       defaultValue = "1",
-      description = "Gradients are clipped to this norm; 0: not. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Gradients are clipped to this norm, those of each worker apart; 0: not. Default:"
+              + " ${DEFAULT-VALUE}.")
   private double maxGradNorm;
 
   @Option(
@@ -145,6 +155,45 @@ final class TrainOptions {
       defaultValue = "0",
       description = "GPU memory that a task may take, weights included. Default: all that is free.")
   private double memoryLimit;
+
+  @Option(
+      names = "--sync-every",
+      defaultValue = "1",
+      paramLabel = "STEPS",
+      description =
+          "Steps that workers do apart before they agree on the adapter (DiLoCo); 1: all are in"
+              + " step. Default: ${DEFAULT-VALUE}.")
+  private int syncEvery;
+
+  @Option(
+      names = "--workers",
+      defaultValue = "0",
+      paramLabel = "N",
+      description =
+          "With --sync-every above 1: who does so, each on a share of --batch-size, as one task.")
+  private int workers;
+
+  @Option(
+      names = "--outer-learning-rate",
+      defaultValue = "0.7",
+      description =
+          "With --sync-every above 1: of the step towards the workers' mean. Default: 0.7.")
+  private double outerLearningRate;
+
+  @Option(
+      names = "--outer-momentum",
+      defaultValue = "0.9",
+      description = "With --sync-every above 1: Nesterov's momentum of that step. Default: 0.9.")
+  private double outerMomentum;
+
+  @Option(
+      names = "--communication",
+      defaultValue = "float32",
+      paramLabel = "TYPE",
+      description =
+          "What adapter and gradients are between Spark's driver and executors: float32, or"
+              + " bfloat16 with half the bytes. Default: ${DEFAULT-VALUE}.")
+  private String communication;
 
   @Option(
       names = "--seed",
@@ -183,7 +232,7 @@ final class TrainOptions {
             shiftedHeadRatio,
             fullAttentionLayers,
             fullAttentionTail),
-        new TrainSettings.Lora(rank, alpha, dropout, targetModules, modulesToSave),
+        new TrainSettings.Lora(rank, alpha, dropout, targetModules, modulesToSave, quantization),
         new TrainSettings.Optimizer(
             steps,
             batchSize,
@@ -194,6 +243,8 @@ final class TrainOptions {
             maxGradNorm,
             gradientCheckpointing,
             memoryLimit),
-        seed);
+        seed,
+        new TrainSettings.Rounds(
+            syncEvery, workers, communication, outerLearningRate, outerMomentum));
   }
 }

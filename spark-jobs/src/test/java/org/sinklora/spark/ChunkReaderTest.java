@@ -56,7 +56,8 @@ class ChunkReaderTest {
     List<String> texts = texts(200);
     StringBuilder lines = new StringBuilder();
     for (String text : texts) {
-      lines.append("{\"text\": \"%s\"}%s".formatted(text, text.length() % 2 == 0 ? "\n" : "\r\n\n"));
+      lines.append(
+          "{\"text\": \"%s\"}%s".formatted(text, text.length() % 2 == 0 ? "\n" : "\r\n\n"));
     }
     Path file = Files.writeString(folder.resolve("texts.jsonl"), lines);
     for (long limit : new long[] {1, 100, 1009, 1 << 20}) {
@@ -64,7 +65,8 @@ class ChunkReaderTest {
       assertEquals(-Math.floorDiv(-Files.size(file), limit), chunks.size());
       assertEquals(texts, read(chunks));
       assertEquals(
-          chunks.size(), new HashSet<>(chunks.stream().map(TextChunk::fingerprint).toList()).size());
+          chunks.size(),
+          new HashSet<>(chunks.stream().map(TextChunk::fingerprint).toList()).size());
     }
     Files.writeString(file, lines + "no object\n");
     IOException failure = assertThrows(IOException.class, () -> read(cut(1000, file)));

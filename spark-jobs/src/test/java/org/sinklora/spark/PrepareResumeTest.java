@@ -143,7 +143,6 @@ class PrepareResumeTest {
 
     // Texts that another choice takes out are taken out of the parts.
     Cli.succeed(command("data", "--keep-parts", "--overwrite", "--min-characters", 20));
-    assertEquals(
-        "{\"too_short\":4}", report("data").path("dropped").toString());
+    assertEquals("{\"too_short\":4}", report("data").path("dropped").toString());
   }
 }

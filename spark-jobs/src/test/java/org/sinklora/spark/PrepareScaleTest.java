@@ -34,8 +34,7 @@ class PrepareScaleTest {
     Path output = folder.resolve(name);
     Cli.succeed(
         SampleData.with(
-            new Object[] {"prepare", "--input", input, "--held-out", 0, "--output", output},
-            more));
+            new Object[] {"prepare", "--input", input, "--held-out", 0, "--output", output}, more));
     return JSON.readTree(output.resolve(QualityReport.FILE).toFile());
   }
 
@@ -136,8 +135,7 @@ class PrepareScaleTest {
       assertEquals(
           "input_ids array<int>,labels array<int>,pieces array<int>,document bigint",
           columns(train));
-      long examples =
-          train.collectAsList().stream().mapToLong(row -> row.getList(2).size()).sum();
+      long examples = train.collectAsList().stream().mapToLong(row -> row.getList(2).size()).sum();
       assertEquals(one.path("keptDocuments").asLong(), examples);
     }
   }

@@ -36,6 +36,7 @@ public final class CudaDevice implements Device {
   private final CudaEmbedding embedding;
   private final CudaLoss loss;
   private final CudaMatmul matmul;
+  private final CudaNf4 nf4;
   private CudaCopyStream copies;
   private boolean closed;
 
@@ -55,6 +56,7 @@ public final class CudaDevice implements Device {
     this.embedding = new CudaEmbedding(this, arrays);
     this.loss = new CudaLoss(this, arrays);
     this.matmul = new CudaMatmul(this, context);
+    this.nf4 = new CudaNf4(this);
   }
 
   /**
@@ -263,7 +265,7 @@ public final class CudaDevice implements Device {
 
   @Override
   public void download(Tensor source, float[] destination, int at) {
-    transfers.download(own(source), destination, at);
+    transfers.download(operand(source), destination, at);
   }
 
   /** Copies the first {@code destination.size()} numbers into a tensor of INT32. */
@@ -282,7 +284,16 @@ public final class CudaDevice implements Device {
 
   @Override
   public void copy(Tensor source, Tensor destination) {
-    elementwise.copy(own(source), own(destination));
+    if (source instanceof CudaNf4Tensor packed) {
+      nf4.widen(own(packed), own(destination));
+    } else {
+      elementwise.copy(own(source), own(destination));
+    }
+  }
+
+  @Override
+  public CudaNf4Tensor toNf4(Tensor matrix) {
+    return nf4.pack(own(matrix));
   }
 
   @Override
@@ -310,7 +321,7 @@ public final class CudaDevice implements Device {
       float beta,
       Tensor c) {
     CudaTensor result = own(c);
-    matmul.multiply(own(a), transposeA, own(b), transposeB, alpha, beta, result, result);
+    matmul.multiply(own(a), transposeA, operand(b), transposeB, alpha, beta, result, result);
   }
 
   @Override
@@ -322,7 +333,7 @@ public final class CudaDevice implements Device {
       copy(added, result);
       added = result;
     }
-    matmul.multiply(own(a), transposeA, own(b), transposeB, 1, 1, added, result);
+    matmul.multiply(own(a), transposeA, operand(b), transposeB, 1, 1, added, result);
   }
 
   @Override
@@ -461,6 +472,15 @@ public final class CudaDevice implements Device {
     scratch.close();
     kernels.close();
     context.close();
+  }
+
+  private CudaTensor operand(Tensor tensor) {
+    return tensor instanceof CudaNf4Tensor packed ? nf4.widen(own(packed)) : own(tensor);
+  }
+
+  private CudaNf4Tensor own(CudaNf4Tensor packed) {
+    own(packed.codes());
+    return packed;
   }
 
   private CudaTensor own(Tensor tensor) {
