@@ -1,6 +1,8 @@
 package org.sinklora.data;
 
+import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
@@ -13,7 +15,13 @@ import java.util.Optional;
 
 /** Reads JSON lines: one object a line, its text in one field. */
 public final class JsonLines {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  /** A text may be as long as a string can be; the library stops at 20 million characters. */
+  private static final ObjectMapper JSON =
+      new ObjectMapper(
+          JsonFactory.builder()
+              .streamReadConstraints(
+                  StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build())
+              .build());
 
   private JsonLines() {}
 

@@ -51,7 +51,7 @@ public final class TokenDocuments {
 
   /** The tokens of one text as a document: BOS, the text's tokens, EOS. */
   public static int[] encode(Tokenizer tokenizer, String text) {
-    return enclose(tokenizer, tokenizer.encode(text));
+    return enclose(tokenizer, LongText.encode(tokenizer, text));
   }
 
   private static int[] enclose(Tokenizer tokenizer, int[] ids) {

@@ -37,6 +37,13 @@ class JsonLinesTest {
     assertFails("\n\n", "is empty");
   }
 
+  @Test
+  void aTextMayBeLongerThanTheLibraryAllowsByDefault() throws IOException {
+    String text = "a".repeat(20_000_001);
+    assertEquals(
+        text, JsonLines.document("{\"text\": \"" + text + "\"}", "text", "it").get().text());
+  }
+
   private void assertFails(String text, String... said) throws IOException {
     Path file = file(text);
     String message =

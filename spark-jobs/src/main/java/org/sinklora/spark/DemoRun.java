@@ -173,7 +173,7 @@ final class DemoRun {
         new PreparationSettings(model, new HeldOutSplit(heldOut), minimumCharacters, 0, null, 0);
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
       return new Preparation(spark, settings)
-          .write(new SparkTexts(spark, "text", settings).read(texts), tokenizer, target, null)
+          .write(texts, "text", tokenizer, target, null, false)
           .info();
     }
   }

@@ -78,8 +78,7 @@ final class FrameDataSet {
     PreparationSettings settings =
         new PreparationSettings(
             model, new HeldOutSplit(0), minimumCharacters, packedLength, null, 0);
-    new Preparation(spark, settings)
-        .write(new SparkTexts(spark, TEXT, settings).read(texts), tokenizer, folder, null);
+    new Preparation(spark, settings).write(texts, TEXT, tokenizer, folder, null, false);
   }
 
   private void writeIds(Tokenizer tokenizer, String folder) throws IOException {

@@ -2,9 +2,14 @@ package org.sinklora.spark;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoder;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
@@ -13,6 +18,7 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.sinklora.data.LabelledTokens;
 import org.sinklora.data.SequencePlan;
+import scala.Tuple2;
 
 /**
  * One side of a data set in Parquet: {@code input_ids: array<int>}, {@code document: long}; of
@@ -46,12 +52,33 @@ final class ParquetTokens implements TokenDataSet {
     this.info = info;
     this.rows = rows;
     this.vocabulary = vocabulary;
-    List<Row> sizes =
-        rows.select(functions.col("document"), functions.size(functions.col("input_ids")))
+    // Of each row the driver keeps 12 bytes: 80 million rows fit Spark's
+    // spark.driver.maxResultSize.
+    Column size =
+        info.packed() && !info.supervised()
+            ? functions.lit(info.length())
+            : functions.size(functions.col("input_ids"));
+    List<Tuple2<long[], int[]>> parts =
+        rows.select(functions.col("document"), size)
             .sort("document")
-            .collectAsList();
-    documents = sizes.stream().mapToLong(row -> row.getLong(0)).toArray();
-    lengths = sizes.stream().mapToInt(row -> row.getInt(1)).toArray();
+            .as(Encoders.tuple(Encoders.LONG(), Encoders.INT()))
+            .javaRDD()
+            .mapPartitions(ParquetTokens::compact)
+            .collect();
+    documents = parts.stream().flatMapToLong(part -> LongStream.of(part._1())).toArray();
+    lengths = parts.stream().flatMapToInt(part -> IntStream.of(part._2())).toArray();
+  }
+
+  /** Numbers and lengths of the rows of a task, as two arrays. */
+  private static Iterator<Tuple2<long[], int[]>> compact(Iterator<Tuple2<Long, Integer>> rows) {
+    LongStream.Builder documents = LongStream.builder();
+    IntStream.Builder lengths = IntStream.builder();
+    while (rows.hasNext()) {
+      Tuple2<Long, Integer> row = rows.next();
+      documents.add(row._1());
+      lengths.add(row._2());
+    }
+    return List.of(new Tuple2<>(documents.build().toArray(), lengths.build().toArray())).iterator();
   }
 
   /**
@@ -90,10 +117,12 @@ final class ParquetTokens implements TokenDataSet {
         functions.slice(
             functions.col("input_ids"), functions.col("start").plus(1), functions.col("length"));
     int[][] found = new int[slices.size()][];
+    Encoder<int[]> ids = spark.implicits().newIntArrayEncoder();
     rows.join(functions.broadcast(spark.createDataFrame(requests, REQUEST)), "document")
         .select(functions.col("position"), functions.col("document"), cut)
+        .as(Encoders.tuple(Encoders.INT(), Encoders.LONG(), ids))
         .collectAsList()
-        .forEach(row -> found[row.getInt(0)] = ids(row));
+        .forEach(row -> found[row._1()] = checked(row._2(), row._3()));
     return List.of(found);
   }
 
@@ -108,6 +137,7 @@ final class ParquetTokens implements TokenDataSet {
             ? functions.col("pieces")
             : functions.array(functions.size(functions.col("input_ids")));
     Examples[] found = new Examples[slices.size()];
+    Encoder<int[]> ids = spark.implicits().newIntArrayEncoder();
     rows.join(functions.broadcast(spark.createDataFrame(requests, ROW_REQUEST)), "document")
         .select(
             functions.col("position"),
@@ -115,29 +145,23 @@ final class ParquetTokens implements TokenDataSet {
             functions.col("input_ids"),
             functions.col("labels"),
             pieces)
+        .as(Encoders.tuple(Encoders.INT(), Encoders.LONG(), ids, ids, ids))
         .collectAsList()
         .forEach(
             row ->
-                found[row.getInt(0)] =
-                    new Examples(new LabelledTokens(ids(row), ints(row, 3)), ints(row, 4)));
+                found[row._1()] =
+                    new Examples(
+                        new LabelledTokens(checked(row._2(), row._3()), row._4()), row._5()));
     return List.of(found);
   }
 
-  private static int[] ints(Row row, int column) {
-    return row.<Integer>getList(column).stream().mapToInt(Integer::intValue).toArray();
-  }
-
-  private int[] ids(Row row) {
-    List<Integer> list = row.getList(2);
-    int[] ids = new int[list.size()];
-    int at = 0;
-    for (int id : list) {
+  private int[] checked(long document, int[] ids) {
+    for (int id : ids) {
       if (id < 0 || id >= vocabulary) {
         throw new UserException(
             "The data set %s holds id %d in document %d, outside the %,d of the model; prepare it again with this model"
-                .formatted(location, id, row.getLong(1), vocabulary));
+                .formatted(location, id, document, vocabulary));
       }
-      ids[at++] = id;
     }
     return ids;
   }

@@ -1,63 +1,41 @@
 package org.sinklora.spark;
 
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.when;
+
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.IntStream;
-import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataType;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
-import org.sinklora.data.AnsweredText;
-import org.sinklora.data.ExamplePacker;
-import org.sinklora.data.LabelledTokens;
-import org.sinklora.data.SequencePacker;
-import org.sinklora.data.TokenDocuments;
+import org.apache.spark.util.LongAccumulator;
+import org.sinklora.data.LongText;
 import org.sinklora.data.Tokenizer;
-import scala.Tuple2;
 
 /**
- * Texts to a token data set. The result depends on the texts' names and contents alone: not on how
- * many tasks there are or which comes first.
+ * Texts to a token data set, in four steps: a survey reads all texts and keeps a hash of each; from
+ * these it is chosen which go in; the chosen ones are read again and tokenised, each chunk by
+ * itself ({@link TokenParts}); the documents are sorted by name, numbered and written, packed if
+ * asked to. No text moves between machines, tokens once.
+ *
+ * <p>The result depends on the texts' names and contents alone: not on how many tasks there are or
+ * which comes first. The driver holds the list of input files and a few numbers for each chunk.
  */
 final class Preparation {
-  private static final DataType IDS = DataTypes.createArrayType(DataTypes.IntegerType, false);
-  private static final StructType TEXT =
-      new StructType()
-          .add("name", DataTypes.StringType, false)
-          .add("text", DataTypes.StringType, false)
-          .add("answers", IDS, true);
-  private static final StructType DOCUMENT =
-      new StructType()
-          .add("name", DataTypes.StringType, false)
-          .add("characters", DataTypes.LongType, false)
-          .add("dropped", DataTypes.StringType, true)
-          .add("held_out", DataTypes.BooleanType, false)
-          .add("input_ids", IDS, true)
-          .add("labels", IDS, true);
-  private static final StructType TOKENS =
-      new StructType()
-          .add("input_ids", IDS, false)
-          .add("labels", IDS, true)
-          .add("pieces", IDS, true)
-          .add("document", DataTypes.LongType, false)
-          .add("held_out", DataTypes.BooleanType, false);
+  /** Stands for no reason to drop a text. */
+  private static final String KEPT = "";
 
-  /** Documents that are packed together by one task; fixed, so that the result is. */
-  private static final int DOCUMENTS_PER_PACK = 4096;
-
-  private static final String CHOOSING = "prepare: choosing and tokenising the texts";
+  /** 128 MiB. */
+  private static final long TOKENS_PER_CUT = 32 << 20;
 
   private final SparkSession spark;
   private final PreparationSettings settings;
@@ -84,19 +62,42 @@ final class Preparation {
       }
       return new Preparation(spark, settings)
           .write(
-              new SparkTexts(spark, request.field(), settings).read(texts),
+              texts,
+              request.field(),
               tokenizer,
               request.output(),
-              fingerprint);
+              fingerprint,
+              request.keepParts());
     }
   }
 
   /**
    * Writes the data set; it appears complete or not at all.
    *
+   * @param field of JSON lines and Parquet that holds the text
    * @param request fingerprint of what was asked for; may be null
+   * @param keepParts whether the working folder stays
    */
-  Prepared write(JavaRDD<Text> texts, Tokenizer tokenizer, String output, String request)
+  Prepared write(
+      TextSources texts,
+      String field,
+      Tokenizer tokenizer,
+      String output,
+      String request,
+      boolean keepParts)
+      throws IOException {
+    try (JobDescription job = JobDescription.of("prepare: choosing the texts")) {
+      return make(texts, field, tokenizer, output, request, keepParts);
+    }
+  }
+
+  private Prepared make(
+      TextSources texts,
+      String field,
+      Tokenizer tokenizer,
+      String output,
+      String request,
+      boolean keepParts)
       throws IOException {
     long start = System.nanoTime();
     int bos = tokenizer.bosId().orElse(-1);
@@ -104,182 +105,182 @@ final class Preparation {
       throw new UserException(
           "The tokenizer has no BOS, which tells packed documents apart; leave out --pack");
     }
+    List<TextChunk> chunks = TextChunk.cut(texts);
+    LongAccumulator read = counter("bytes read");
+    Dataset<Row> survey =
+        new TextSurvey(spark, settings, field).of(chunks, read).persist(StorageLevel.DISK_ONLY());
+    Dataset<Row> selected =
+        new TextSelection(spark, settings).select(survey).persist(StorageLevel.DISK_ONLY());
     Storage storage = SparkSessions.storage(spark);
     String fresh = Storage.sibling(output, "tmp");
-    Dataset<Row> read =
-        spark
-            .createDataFrame(
-                texts.map(text -> RowFactory.create(text.name(), text.text(), text.answers())),
-                TEXT)
-            .persist(StorageLevel.DISK_ONLY());
-    Dataset<Row> all = chosen(read).persist(StorageLevel.MEMORY_AND_DISK());
     try {
-      Dataset<Row> tokens;
-      try (JobDescription job = JobDescription.of(CHOOSING)) {
-        tokens = numbered(all.filter(functions.col("dropped").isNull()));
-        if (tokens.isEmpty()) {
-          throw TokenizedTexts.noneLeft(settings.minimumCharacters());
-        }
+      survey(survey, chunks, read);
+      Map<String, Choice> choices = choices(selected);
+      if (!choices.containsKey(KEPT)) {
+        throw TokenizedTexts.noneLeft(settings.minimumCharacters());
       }
-      DataSetInfo info =
-          new DataSetInfo(
-              DataSetInfo.PARQUET,
-              settings.packedLength() > 0 ? DataSetInfo.PACKED : DataSetInfo.DOCUMENTS,
-              settings.packedLength(),
-              settings.model().location(),
-              tokenizer.fingerprint(),
-              tokenizer.vocabularySize(),
-              bos,
-              settings.heldOut().share(),
-              settings.supervision() == null ? null : settings.supervision().template(),
-              request,
-              write(tokens, Split.TRAIN, bos, fresh),
-              write(tokens, Split.HELD_OUT, bos, fresh));
+      TokenParts work = new TokenParts(spark, settings, field, output);
+      List<TokenPart> parts =
+          tokenize(work, chunks, selected, choices.get(KEPT), tokenizer.fingerprint());
+      if (parts.stream().allMatch(part -> part.documents() == 0)) {
+        throw TokenizedTexts.noneLeft(settings.minimumCharacters());
+      }
+      DataSetInfo info = write(parts, tokenizer, request, fresh);
       storage.writeText(Storage.child(fresh, DataSetInfo.FILE), info.toJson());
-      QualityReport report;
-      try (JobDescription job = JobDescription.of("prepare: counting what was kept")) {
-        report = report(all, start);
-      }
+      QualityReport report = report(choices, parts, info, start);
       storage.writeText(
           Storage.child(fresh, QualityReport.FILE), report.json().toPrettyString() + "\n");
       storage.replace(fresh, output);
+      if (!keepParts) {
+        work.delete();
+      }
       return new Prepared(info, report);
     } finally {
-      all.unpersist();
-      read.unpersist();
+      selected.unpersist();
+      survey.unpersist();
       storage.delete(fresh);
     }
   }
 
-  private Dataset<Row> chosen(Dataset<Row> read) {
-    try (JobDescription job = JobDescription.of(CHOOSING)) {
-      return tokenize(new TextSelection(spark, settings).select(read));
+  private LongAccumulator counter(String what) {
+    return spark.sparkContext().longAccumulator("prepare: " + what);
+  }
+
+  /** Reads all texts, once: what it finds stays on disk. */
+  private void survey(Dataset<Row> survey, List<TextChunk> chunks, LongAccumulator read) {
+    long bytes = chunks.stream().mapToLong(TextChunk::bytes).sum();
+    try (JobDescription job = JobDescription.of("prepare: reading the texts");
+        JobProgress shown =
+            new JobProgress("Reading the texts", "MB", bytes / 1e6, () -> read.value() / 1e6)) {
+      survey.count();
+      shown.finish();
     }
   }
 
-  private QualityReport report(Dataset<Row> all, long start) {
-    long documents = 0;
-    long characters = 0;
-    long[] kept = new long[3];
-    Map<String, Long> dropped = new TreeMap<>();
-    for (Row row :
-        all.groupBy("dropped")
-            .agg(
-                functions.count(functions.lit(1)),
-                functions.sum("characters"),
-                functions.sum(functions.size(functions.col("input_ids"))))
-            .collectAsList()) {
-      documents += row.getLong(1);
-      characters += row.getLong(2);
-      if (row.isNullAt(0)) {
-        kept = new long[] {row.getLong(1), row.getLong(2), row.getLong(3)};
-      } else {
-        dropped.put(row.getString(0), row.getLong(1));
-      }
+  /** How many texts and characters are dropped for a reason, or kept, and how many are long. */
+  private record Choice(long documents, long characters, long longDocuments) {}
+
+  private Map<String, Choice> choices(Dataset<Row> selected) {
+    Column isLong = when(col("characters").gt(LongText.SEGMENT), 1).otherwise(0);
+    List<Row> rows;
+    String what = settings.nearDuplicates() > 0 ? "near duplicates" : "duplicates";
+    try (JobDescription job = JobDescription.of("prepare: looking for " + what)) {
+      rows =
+          selected
+              .groupBy("dropped")
+              .agg(count(lit(1)), sum("characters"), sum(isLong))
+              .collectAsList();
     }
-    return new QualityReport(
-        documents,
-        characters,
-        kept[0],
-        kept[1],
-        kept[2],
-        dropped,
-        (System.nanoTime() - start) / 1e9,
-        SparkSessions.context(spark).defaultParallelism());
+    Map<String, Choice> found = new TreeMap<>();
+    for (Row row : rows) {
+      found.put(
+          row.isNullAt(0) ? KEPT : row.getString(0),
+          new Choice(row.getLong(1), row.getLong(2), row.getLong(3)));
+    }
+    return found;
   }
 
-  private Dataset<Row> tokenize(Dataset<Row> selected) {
-    PreparationSettings chosen = settings;
-    JavaRDD<Row> rows =
-        selected
-            .select("name", "text", "answers", "dropped")
-            // Files differ in size: spread the texts before the work begins.
-            .repartition(SparkSessions.context(spark).defaultParallelism() * 4)
-            .javaRDD()
-            .mapPartitions(part -> tokenize(part, chosen));
-    return spark.createDataFrame(rows, DOCUMENT);
-  }
-
-  private static Iterator<Row> tokenize(Iterator<Row> texts, PreparationSettings settings)
+  private List<TokenPart> tokenize(
+      TokenParts work, List<TextChunk> chunks, Dataset<Row> selected, Choice kept, String tokenizer)
       throws IOException {
-    Tokenizer tokenizer = ExecutorTokenizers.of(settings.model());
-    List<Row> rows = new ArrayList<>();
-    while (texts.hasNext()) {
-      Row text = texts.next();
-      rows.add(tokenize(text, tokenizer, settings));
+    LongAccumulator done = counter("characters tokenised");
+    LongAccumulator made = counter("tokens made");
+    int cores = SparkSessions.context(spark).defaultParallelism();
+    try (JobDescription job = JobDescription.of("prepare: tokenising the texts");
+        JobProgress shown =
+            new JobProgress(
+                "Tokenising", "M characters", kept.characters() / 1e6, () -> done.value() / 1e6)) {
+      shown.note(
+          seconds ->
+              "%,d tokens, %,.0f tokens/s per core"
+                  .formatted(made.value(), made.value() / seconds / cores));
+      List<TokenPart> parts =
+          work.write(chunks, selected.filter(col("dropped").isNull()), tokenizer, done, made);
+      shown.finish();
+      return parts;
     }
-    return rows.iterator();
   }
 
-  private static Row tokenize(Row row, Tokenizer tokenizer, PreparationSettings settings) {
-    String name = row.getString(0);
-    String text = row.getString(1);
-    long characters = text.codePointCount(0, text.length());
-    boolean heldOut = settings.heldOut().holdsOut(name);
-    if (!row.isNullAt(3)) {
-      return RowFactory.create(name, characters, row.getString(3), heldOut, null, null);
+  private DataSetInfo write(
+      List<TokenPart> parts, Tokenizer tokenizer, String request, String folder) {
+    String[] files =
+        parts.stream()
+            .filter(part -> part.documents() > 0)
+            .map(TokenPart::file)
+            .toArray(String[]::new);
+    long tokens = parts.stream().mapToLong(TokenPart::tokens).sum();
+    try (JobDescription job = JobDescription.of("prepare: sorting the documents");
+        NumberedRows documents =
+            NumberedRows.of(
+                spark
+                    .read()
+                    .parquet(files)
+                    .repartitionByRange(cuts(tokens), col("name"))
+                    .sortWithinPartitions("name"))) {
+      return new DataSetInfo(
+          DataSetInfo.PARQUET,
+          settings.packedLength() > 0 ? DataSetInfo.PACKED : DataSetInfo.DOCUMENTS,
+          settings.packedLength(),
+          settings.model().location(),
+          tokenizer.fingerprint(),
+          tokenizer.vocabularySize(),
+          tokenizer.bosId().orElse(-1),
+          settings.heldOut().share(),
+          settings.supervision() == null ? null : settings.supervision().template(),
+          request,
+          writeTrain(documents.rows(), tokens, tokenizer.bosId().orElse(-1), folder),
+          writeDocuments(documents.rows(), Split.HELD_OUT, folder));
     }
-    if (row.isNullAt(2)) {
-      int[] ids = TokenDocuments.encode(tokenizer, text);
-      return RowFactory.create(name, characters, null, heldOut, ids, null);
-    }
-    LabelledTokens tokens = new AnsweredText(text, ints(row, 2)).encode(tokenizer);
-    return fits(tokens, settings)
-        ? RowFactory.create(name, characters, null, heldOut, tokens.ids(), tokens.labels())
-        : RowFactory.create(name, characters, QualityReport.TOO_LONG, heldOut, null, null);
   }
 
-  private static boolean fits(LabelledTokens tokens, PreparationSettings settings) {
-    int limit = settings.packedLength();
-    return limit == 0 || tokens.ids().length <= limit;
+  /**
+   * Tasks that sort so many tokens: at least one a core, and none has more than its memory takes.
+   */
+  private int cuts(long tokens) {
+    long cuts = tokens / TOKENS_PER_CUT + 1;
+    return (int) Math.max(SparkSessions.context(spark).defaultParallelism(), cuts);
   }
 
-  /** Numbers the documents by their names' order. */
-  private Dataset<Row> numbered(Dataset<Row> documents) {
-    JavaRDD<Row> rows =
-        documents
-            .select("name", "held_out", "input_ids", "labels")
-            .sort("name")
-            .javaRDD()
-            .zipWithIndex()
-            .map(
-                pair -> {
-                  Row row = pair._1();
-                  return RowFactory.create(
-                      row.get(2), row.get(3), null, pair._2(), row.getBoolean(1));
-                });
-    return spark.createDataFrame(rows, TOKENS);
+  private DataSetInfo.Part writeTrain(Dataset<Row> documents, long tokens, int bos, String folder) {
+    if (settings.packedLength() == 0) {
+      return writeDocuments(documents, Split.TRAIN, folder);
+    }
+    PackedRows packing = new PackedRows(spark, settings.packedLength(), bos, cuts(tokens));
+    Dataset<Row> train = documents.filter(col("held_out").equalTo(false));
+    boolean supervised = settings.supervision() != null;
+    try (JobDescription job = JobDescription.of("prepare: packing the sequences");
+        NumberedRows rows =
+            NumberedRows.of(supervised ? packing.examples(train) : packing.documents(train))) {
+      return writeRows(rows.rows(), Split.TRAIN, folder);
+    }
   }
 
-  private DataSetInfo.Part write(Dataset<Row> tokens, Split split, int bos, String folder) {
-    Dataset<Row> rows =
-        tokens.filter(functions.col("held_out").equalTo(split == Split.HELD_OUT)).drop("held_out");
-    boolean packs = settings.packedLength() > 0 && split == Split.TRAIN;
-    if (packs) {
-      try (JobDescription job = JobDescription.of("prepare: packing the sequences")) {
-        rows = packed(rows, bos);
-      }
-    }
-    if (settings.supervision() == null) {
-      rows = rows.select("input_ids", "document");
-    } else if (!packs) {
-      rows = rows.select("input_ids", "labels", "document");
-    }
-    String target = Storage.child(folder, split.folder());
+  private DataSetInfo.Part writeDocuments(Dataset<Row> documents, Split split, String folder) {
+    return writeRows(
+        documents.filter(col("held_out").equalTo(split == Split.HELD_OUT)).drop("name", "held_out"),
+        split,
+        folder);
+  }
+
+  private DataSetInfo.Part writeRows(Dataset<Row> rows, Split split, String folder) {
     try (JobDescription job = JobDescription.of("prepare: writing " + split.folder())) {
-      return write(rows, target);
+      return writeRows(rows, Storage.child(folder, split.folder()));
     }
   }
 
-  private DataSetInfo.Part write(Dataset<Row> rows, String target) {
-    rows.write().parquet(target);
+  private DataSetInfo.Part writeRows(Dataset<Row> rows, String target) {
+    rows.write()
+        // A row can be as large as a page: look at the size more often than the library does.
+        .option("parquet.page.size.row.check.min", "4")
+        .option("parquet.block.size.row.check.min", "4")
+        .parquet(target);
     Row sums =
         spark
             .read()
             .parquet(target)
             .agg(
-                functions.count(functions.lit(1)),
-                functions.sum(functions.size(functions.col("input_ids"))),
+                count(lit(1)),
+                sum(functions.size(col("input_ids"))),
                 functions.bit_xor(functions.xxhash64(hashed())))
             .first();
     return new DataSetInfo.Part(
@@ -289,74 +290,46 @@ final class Preparation {
   }
 
   private Column[] hashed() {
-    List<Column> columns =
-        new ArrayList<>(List.of(functions.col("document"), functions.col("input_ids")));
+    List<Column> columns = new ArrayList<>(List.of(col("document"), col("input_ids")));
     if (settings.supervision() != null) {
-      columns.add(functions.col("labels"));
+      columns.add(col("labels"));
     }
     return columns.toArray(Column[]::new);
   }
 
-  /**
-   * Sequences of one length, or of whole examples; the number of a sequence takes the document's
-   * place.
-   */
-  private Dataset<Row> packed(Dataset<Row> rows, int bos) {
-    int length = settings.packedLength();
-    boolean whole = settings.supervision() != null;
-    JavaRDD<Row> sequences =
-        rows.javaRDD()
-            .mapToPair(row -> new Tuple2<>(row.getLong(3) / DOCUMENTS_PER_PACK, row))
-            .groupByKey()
-            .sortByKey()
-            .flatMap(
-                pack ->
-                    (whole ? packWhole(pack._2(), length) : pack(pack._2(), length, bos))
-                        .iterator())
-            .zipWithIndex()
-            .map(
-                pair -> {
-                  Row row = pair._1();
-                  return RowFactory.create(row.get(0), row.get(1), row.get(2), pair._2(), false);
-                });
-    return spark.createDataFrame(sequences, TOKENS).drop("held_out");
-  }
-
-  private static List<Row> ordered(Iterable<Row> documents) {
-    List<Row> ordered = new ArrayList<>();
-    documents.forEach(ordered::add);
-    ordered.sort(Comparator.comparingLong(row -> row.getLong(3)));
-    return ordered;
-  }
-
-  private static List<Row> pack(Iterable<Row> documents, int length, int bos) {
-    List<Row> sequences = new ArrayList<>();
-    SequencePacker packer =
-        new SequencePacker(length, bos, ids -> sequences.add(RowFactory.create(ids, null, null)));
-    for (Row row : ordered(documents)) {
-      packer.add(ints(row, 0));
+  private QualityReport report(
+      Map<String, Choice> choices, List<TokenPart> parts, DataSetInfo info, long start) {
+    Map<String, Long> dropped = new TreeMap<>();
+    choices.forEach(
+        (reason, choice) -> {
+          if (!reason.equals(KEPT)) {
+            dropped.put(reason, choice.documents());
+          }
+        });
+    long tooLong = parts.stream().mapToLong(TokenPart::tooLong).sum();
+    if (tooLong > 0) {
+      dropped.put(QualityReport.TOO_LONG, tooLong);
     }
-    return sequences;
-  }
-
-  private static List<Row> packWhole(Iterable<Row> documents, int length) {
-    List<Row> rows = new ArrayList<>();
-    ExamplePacker packer = new ExamplePacker(length, examples -> rows.add(joined(examples)));
-    for (Row row : ordered(documents)) {
-      packer.add(new LabelledTokens(ints(row, 0), ints(row, 1)));
-    }
-    packer.finish();
-    return rows;
-  }
-
-  private static Row joined(List<LabelledTokens> examples) {
-    return RowFactory.create(
-        examples.stream().flatMapToInt(example -> IntStream.of(example.ids())).toArray(),
-        examples.stream().flatMapToInt(example -> IntStream.of(example.labels())).toArray(),
-        examples.stream().mapToInt(example -> example.ids().length).toArray());
-  }
-
-  private static int[] ints(Row row, int column) {
-    return row.<Integer>getList(column).stream().mapToInt(Integer::intValue).toArray();
+    Choice kept = choices.get(KEPT);
+    List<TokenPart> made = parts.stream().filter(part -> !part.found()).toList();
+    DataSetInfo.Part train = info.train();
+    return new QualityReport(
+        choices.values().stream().mapToLong(Choice::documents).sum(),
+        choices.values().stream().mapToLong(Choice::characters).sum(),
+        kept.documents() - tooLong,
+        kept.characters() - parts.stream().mapToLong(TokenPart::tooLongCharacters).sum(),
+        parts.stream().mapToLong(TokenPart::tokens).sum(),
+        kept.longDocuments(),
+        dropped,
+        info.packed() && train.rows() > 0
+            ? train.tokens() / ((double) train.rows() * info.length())
+            : null,
+        new QualityReport.Tokenizing(
+            made.stream().mapToLong(TokenPart::tokens).sum(),
+            made.stream().mapToLong(TokenPart::nanos).sum() / 1e9,
+            parts.size(),
+            parts.size() - made.size()),
+        (System.nanoTime() - start) / 1e9,
+        SparkSessions.context(spark).defaultParallelism());
   }
 }

@@ -52,6 +52,13 @@ public final class Prepare implements Callable<Integer> {
   @Option(names = "--overwrite", description = "Replace the output folder, finished or not.")
   private boolean overwrite;
 
+  @Option(
+      names = "--keep-parts",
+      description =
+          "Keep the hidden working folder beside the output: prepared again with further inputs"
+              + " (and --overwrite), only these are tokenised. An interrupted run keeps it anyway.")
+  private boolean keepParts;
+
   @Mixin private CommonOptions.Model model;
 
   @Option(
@@ -151,6 +158,9 @@ public final class Prepare implements Callable<Integer> {
       throw new UserException(
           "--near-duplicates are found with Spark; leave out it or --token-files");
     }
+    if (keepParts && tokenFiles) {
+      throw new UserException("--token-files are made in one go; leave out --keep-parts");
+    }
     if (pack > 0 && tokenFiles) {
       throw new UserException("--token-files keeps documents as they are; leave out --pack");
     }
@@ -174,7 +184,14 @@ public final class Prepare implements Callable<Integer> {
             nearDuplicates);
     PrepareRequest request =
         new PrepareRequest(
-            inputs, field, extensions, output, overwrite, tokenFiles, supervision != null);
+            inputs,
+            field,
+            extensions,
+            output,
+            overwrite,
+            keepParts,
+            tokenFiles,
+            supervision != null);
     try (Tokenizer tokenizer = Tokenizer.load(source.folder(storage))) {
       ModelFit.check(tokenizer, source);
       Prepared prepared =

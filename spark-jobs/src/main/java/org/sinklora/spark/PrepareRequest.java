@@ -15,6 +15,7 @@ import org.sinklora.data.Tokenizer;
  * @param extensions of text files in folders
  * @param output folder of the data set
  * @param overwrite whether it may be replaced
+ * @param keepParts whether the working folder stays, so that only new inputs are tokenised later
  * @param tokenFiles whether it consists of token files
  * @param conversations whether the inputs hold conversations
  */
@@ -24,6 +25,7 @@ record PrepareRequest(
     List<String> extensions,
     String output,
     boolean overwrite,
+    boolean keepParts,
     boolean tokenFiles,
     boolean conversations) {
 

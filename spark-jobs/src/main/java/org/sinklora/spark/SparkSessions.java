@@ -35,9 +35,10 @@ final class SparkSessions {
     if (!plugins.contains(MetricsPlugin.class.getName())) {
       conf.set(PLUGINS, (plugins.isBlank() ? "" : plugins + ",") + MetricsPlugin.class.getName());
     }
-    // Training and evaluation have a progress bar of their own; elsewhere Spark's tells the stages.
-    boolean bar = application.equals("prepare") && System.console() != null;
-    conf.setIfMissing("spark.ui.showConsoleProgress", String.valueOf(bar));
+    // Long work has a progress bar of its own.
+    conf.setIfMissing("spark.ui.showConsoleProgress", "false");
+    // A row can be a document of millions of tokens, of which a reader takes a batch at once.
+    conf.setIfMissing("spark.sql.parquet.columnarReaderBatchSize", "256");
     return SparkSession.builder().config(conf).getOrCreate();
   }
 

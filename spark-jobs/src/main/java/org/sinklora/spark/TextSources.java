@@ -23,6 +23,9 @@ import org.sinklora.data.Tokenizer;
 
 /** Finds the files with the texts of {@link Prepare}, and reads them one by one. */
 final class TextSources {
+  /** A Java string can't hold much more. */
+  private static final long MAXIMUM_TEXT_BYTES = 1L << 30;
+
   /** What a file is, told by its name. */
   enum Kind {
     TEXT,
@@ -32,10 +35,21 @@ final class TextSources {
     CONVERSATIONS
   }
 
-  /** A file and what its documents' names begin with. */
-  record Source(String file, String prefix) implements Serializable {
+  /**
+   * A file with texts.
+   *
+   * @param prefix what its documents' names begin with
+   * @param bytes its size
+   * @param modified when it was last written, in milliseconds since 1970
+   */
+  record Source(String file, String prefix, long bytes, long modified) implements Serializable {
     /** The document of a plain-text file. */
     Text text(Storage storage) throws IOException {
+      if (bytes > MAXIMUM_TEXT_BYTES) {
+        throw new UserException(
+            "%s has %,d bytes, more than the %,d of one document; split it, or make it JSON lines"
+                .formatted(file, bytes, MAXIMUM_TEXT_BYTES));
+      }
       return new Text(prefix, TextFiles.decode(file, storage.readBytes(file)));
     }
 
@@ -123,7 +137,7 @@ final class TextSources {
     for (StoredFile file : storage.files(input)) {
       Kind kind = kind(file.name(), !folder);
       if (kind != null) {
-        sources.get(kind).add(source(input, file.path(), folder, kind));
+        sources.get(kind).add(source(input, file, folder, kind));
         files.add(file);
         found++;
         bytes += file.bytes();
@@ -160,11 +174,13 @@ final class TextSources {
   }
 
   /** Files are named by their path below the input, so that the input can be elsewhere. */
-  private Source source(String input, String file, boolean folder, Kind kind) throws IOException {
+  private Source source(String input, StoredFile file, boolean folder, Kind kind)
+      throws IOException {
     String root = storage.absolute(input);
-    String below = folder ? storage.absolute(file).substring(root.length()) : "";
+    String below = folder ? storage.absolute(file.path()).substring(root.length()) : "";
     String name = Storage.name(root) + (folder ? "/" + below.replaceFirst("^/", "") : "");
-    return new Source(file, kind == Kind.SOURCE_JAR ? name + "/" : name);
+    return new Source(
+        file.path(), kind == Kind.SOURCE_JAR ? name + "/" : name, file.bytes(), file.modified());
   }
 
   /** Every file that is read; says whether one changed since. */

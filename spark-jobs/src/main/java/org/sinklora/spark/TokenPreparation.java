@@ -28,8 +28,10 @@ final class TokenPreparation {
       throw new UserException(
           "The tokenizer has neither BOS nor EOS, which tell documents in a token file apart; leave out --token-files");
     }
+    int cores = Runtime.getRuntime().availableProcessors();
     TokenizedTexts tokens =
         TokenizedTexts.of(texts, tokenizer, settings.heldOut(), settings.minimumCharacters());
+    double tokenized = (System.nanoTime() - start) / 1e9 * cores;
     DataSetInfo info =
         new DataSetInfo(
             DataSetInfo.TOKENS,
@@ -49,16 +51,20 @@ final class TokenPreparation {
       write(tokens.train(), folder.resolve(info.tokenFile(Split.TRAIN)), tokenizer);
       write(tokens.heldOut(), folder.resolve(info.tokenFile(Split.HELD_OUT)), tokenizer);
       Files.writeString(folder.resolve(DataSetInfo.FILE), info.toJson());
+      long made = info.train().tokens() + info.heldOut().tokens();
       QualityReport report =
           new QualityReport(
               texts.size(),
               tokens.characters()[0],
               info.train().rows() + info.heldOut().rows(),
               tokens.characters()[1],
-              info.train().tokens() + info.heldOut().tokens(),
+              made,
+              tokens.longDocuments(),
               tokens.dropped(),
+              null,
+              new QualityReport.Tokenizing(made, tokenized, 1, 0),
               (System.nanoTime() - start) / 1e9,
-              Runtime.getRuntime().availableProcessors());
+              cores);
       Files.writeString(folder.resolve(QualityReport.FILE), report.json().toPrettyString() + "\n");
       storage.upload(folder, output);
       return new Prepared(info, report);

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import org.sinklora.data.HeldOutSplit;
+import org.sinklora.data.LongText;
 import org.sinklora.data.TokenDocuments;
 import org.sinklora.data.Tokenizer;
 
@@ -18,10 +19,15 @@ import org.sinklora.data.Tokenizer;
  * @param train documents to train on
  * @param heldOut documents to evaluate on
  * @param characters of the texts that were read, and of those that were kept
+ * @param longDocuments kept texts that were tokenised in segments, see {@link LongText}
  * @param dropped how many texts were left out, by reason
  */
 record TokenizedTexts(
-    List<int[]> train, List<int[]> heldOut, long[] characters, Map<String, Long> dropped) {
+    List<int[]> train,
+    List<int[]> heldOut,
+    long[] characters,
+    long longDocuments,
+    Map<String, Long> dropped) {
 
   /**
    * @param minimumCharacters shorter texts are left out
@@ -59,7 +65,9 @@ record TokenizedTexts(
     for (String name : byName.keySet()) {
       (split.holdsOut(name) ? heldOut : train).add(ids.get(at++));
     }
-    return new TokenizedTexts(train, heldOut, characters, dropped);
+    long longDocuments =
+        byName.values().stream().filter(text -> text.length() > LongText.SEGMENT).count();
+    return new TokenizedTexts(train, heldOut, characters, longDocuments, dropped);
   }
 
   static UserException noneLeft(int minimumCharacters) {
