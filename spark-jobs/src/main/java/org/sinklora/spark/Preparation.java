@@ -142,7 +142,7 @@ final class Preparation {
       }
       storage.writeText(
           Storage.child(fresh, QualityReport.FILE), report.json().toPrettyString() + "\n");
-      storage.replace(fresh, output);
+      storage.replace(fresh, output, DataSetInfo.FILE);
       return new Prepared(info, report);
     } finally {
       all.unpersist();

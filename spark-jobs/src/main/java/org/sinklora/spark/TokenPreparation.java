@@ -60,7 +60,7 @@ final class TokenPreparation {
               (System.nanoTime() - start) / 1e9,
               Runtime.getRuntime().availableProcessors());
       Files.writeString(folder.resolve(QualityReport.FILE), report.json().toPrettyString() + "\n");
-      storage.upload(folder, output);
+      storage.upload(folder, output, DataSetInfo.FILE);
       return new Prepared(info, report);
     }
   }
