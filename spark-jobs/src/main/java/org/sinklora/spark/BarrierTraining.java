@@ -58,10 +58,10 @@ final class BarrierTraining {
     SparkPlace place = SparkPlace.of(spark);
     RunFolder folder = new RunFolder(place.storage(), target);
     folder.check();
-    TokenDataSet data;
+    TrainingData data;
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(place.storage()))) {
       ModelFit.check(tokenizer, model);
-      data = place.open(target.data(), Split.TRAIN, tokenizer, model);
+      data = TrainingData.open(place, target.data(), tokenizer, model);
     }
     SequenceFeed feed = new SequenceFeed(data, settings);
     JavaSparkContext context = SparkSessions.context(spark);
@@ -70,10 +70,11 @@ final class BarrierTraining {
       folder.begin();
       System.err.printf(
           "Training with %d ranks in one stage; metrics go to %s%n", ranks, target.metrics());
-      String identity = RunFolder.identity(settings, model, data.info()).toString();
-      folder.describe(settings, model, data.info());
+      String identity = RunFolder.identity(settings, model, data).toString();
+      folder.describe(settings, model, data);
       ObjectNode result =
           train(context, new RankTask(devices, settings, model, target, identity, sequences));
+      result.set("data", feed.shares());
       folder.finish(result);
       return result;
     } finally {

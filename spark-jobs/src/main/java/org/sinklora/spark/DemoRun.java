@@ -69,7 +69,8 @@ final class DemoRun {
           return prepare(base, "heldout", heldOut, 1, TokenDocuments.HELD_OUT_CHARACTERS);
         });
     TrainTarget target =
-        new TrainTarget(train, Storage.child(plan.output(), "run"), true, false, 50, 1, 0, 0, 1);
+        new TrainTarget(
+            DataMix.of(train), Storage.child(plan.output(), "run"), true, false, 50, 1, 0, 0, 1);
     timed(
         "train",
         "Training %d steps of %,d tokens with %s attention"

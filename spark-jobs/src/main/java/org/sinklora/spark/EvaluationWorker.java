@@ -3,6 +3,7 @@ package org.sinklora.spark;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.compute.Device;
 import org.sinklora.lora.CausalLm;
@@ -32,18 +33,30 @@ final class EvaluationWorker implements AutoCloseable {
   }
 
   static EvaluationWorker create(Key key) {
-    Device device = new CpuDevice(key.threads());
-    CausalLm base = ExecutorModels.base(key.model()).on(device);
-    if (key.adapter() == null) {
-      return new EvaluationWorker(device, null, new ModelPass(base));
-    }
     try {
-      Storage storage = SparkSessions.taskStorage();
-      LoraAdapter adapter = LoraAdapter.load(storage.local(key.adapter()), base);
-      return new EvaluationWorker(device, adapter, new ModelPass(base.withAdapter(adapter)));
+      String adapter = key.adapter();
+      return create(
+          key.model(),
+          adapter == null ? null : SparkSessions.taskStorage().local(adapter),
+          key.threads());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /**
+   * @param adapterFolder null to evaluate the base model; not needed any more afterwards
+   * @param threads of the device
+   */
+  static EvaluationWorker create(ModelSource model, Path adapterFolder, int threads)
+      throws IOException {
+    Device device = new CpuDevice(threads);
+    CausalLm base = ExecutorModels.base(model).on(device);
+    if (adapterFolder == null) {
+      return new EvaluationWorker(device, null, new ModelPass(base));
+    }
+    LoraAdapter adapter = LoraAdapter.load(adapterFolder, base);
+    return new EvaluationWorker(device, adapter, new ModelPass(base.withAdapter(adapter)));
   }
 
   /** As {@link WindowLoss#of}. */

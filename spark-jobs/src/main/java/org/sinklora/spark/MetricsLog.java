@@ -42,7 +42,12 @@ final class MetricsLog implements AutoCloseable {
     }
   }
 
-  void add(StepResult step, long tokens, double tokensPerSecond, long memoryBytes)
+  /**
+   * @param tokens of the step, with and without loss
+   * @param round what the round took that ends with the step; null if none does, or nothing is
+   *     distributed
+   */
+  void add(StepResult step, long tokens, double tokensPerSecond, long memoryBytes, RoundCost round)
       throws IOException {
     ObjectNode line = JSON.createObjectNode();
     line.put("step", step.step());
@@ -53,6 +58,12 @@ final class MetricsLog implements AutoCloseable {
     line.put("predictions", step.predictions());
     line.put("tokens_per_second", Math.round(tokensPerSecond));
     line.put("memory_mib", memoryBytes >> 20);
+    if (round != null) {
+      line.put("round_seconds", round.seconds());
+      line.put("compute_seconds", round.computeSeconds());
+      line.put("bytes_down", round.bytesDown());
+      line.put("bytes_up", round.bytesUp());
+    }
     write(line + "\n");
   }
 

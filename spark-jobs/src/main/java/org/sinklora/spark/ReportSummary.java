@@ -9,7 +9,7 @@ import java.util.stream.DoubleStream;
 final class ReportSummary {
   /** Told in words of their own. */
   private static final List<String> TOLD =
-      List.of("adapter", "steps", "resumed_at", "seconds", "tokens_per_second", "report");
+      List.of("adapter", "steps", "resumed_at", "seconds", "tokens_per_second", "report", "data");
 
   /** The last tenth of the steps stands for the end. */
   private static final int END = 10;
@@ -67,8 +67,7 @@ final class ReportSummary {
     double predictions = metrics.column("predictions").finite().sum();
     if (tokens > 0) {
       table.with("tokens", "%,.0f".formatted(tokens));
-      JsonNode template = record.at("/data/info/chatTemplate");
-      if (template.isTextual()) {
+      if (record.findValues("chatTemplate").stream().anyMatch(JsonNode::isTextual)) {
         table.with(
             "tokens that bear loss",
             "%,.0f (%.1f %%)".formatted(predictions, 100 * predictions / tokens));

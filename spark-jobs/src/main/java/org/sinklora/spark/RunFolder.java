@@ -47,7 +47,7 @@ final class RunFolder {
   }
 
   /** Notes what the run is made of. */
-  void describe(TrainSettings settings, ModelSource model, DataSetInfo data) throws IOException {
+  void describe(TrainSettings settings, ModelSource model, TrainingData data) throws IOException {
     RunRecord.begin(storage, target, settings, model, data);
   }
 
@@ -68,10 +68,10 @@ final class RunFolder {
   }
 
   /** What must be the same for a checkpoint to be continued. */
-  static ObjectNode identity(TrainSettings settings, ModelSource model, DataSetInfo data) {
+  static ObjectNode identity(TrainSettings settings, ModelSource model, TrainingData data) {
     ObjectNode identity = new JsonMapper().createObjectNode();
     identity.set("settings", settings.toJson());
-    identity.put("data", data.train().contentHash());
+    identity.set("data", data.identity());
     identity.put("model_config", model.config().json().toString());
     return identity;
   }

@@ -3,6 +3,7 @@ package org.sinklora.spark;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.time.Instant;
@@ -24,7 +25,7 @@ final class RunRecord {
       TrainTarget target,
       TrainSettings settings,
       ModelSource model,
-      DataSetInfo data)
+      TrainingData data)
       throws IOException {
     ObjectNode json = JSON.createObjectNode();
     json.put("began", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
@@ -32,14 +33,23 @@ final class RunRecord {
     json.putObject("model")
         .put("location", model.location())
         .set("config", JSON.readTree(model.configJson()));
-    ObjectNode dataSet = json.putObject("data");
-    dataSet.put("location", target.data());
-    dataSet.set("info", JSON.valueToTree(data));
-    String quality = Storage.child(target.data(), QualityReport.FILE);
-    if (storage.isFolder(target.data()) && storage.exists(quality)) {
-      dataSet.set("preparation", read(storage, quality));
+    ArrayNode sets = json.putArray("data");
+    for (int i = 0; i < data.sets().size(); i++) {
+      addData(storage, data.mix().sources().get(i), data.sets().get(i).info(), sets.addObject());
     }
     storage.writeText(target.record(), json.toPrettyString() + "\n");
+  }
+
+  private static void addData(
+      Storage storage, DataMix.Source source, DataSetInfo info, ObjectNode json)
+      throws IOException {
+    json.put("location", source.location());
+    json.put("weight", source.weight());
+    json.set("info", JSON.valueToTree(info));
+    String quality = Storage.child(source.location(), QualityReport.FILE);
+    if (storage.isFolder(source.location()) && storage.exists(quality)) {
+      json.set("preparation", read(storage, quality));
+    }
   }
 
   /** Adds the result; what it has of each step stands in the metrics already. */

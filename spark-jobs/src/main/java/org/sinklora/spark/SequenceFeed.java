@@ -1,23 +1,27 @@
 package org.sinklora.spark;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
-import org.sinklora.data.RandomWindows;
-import org.sinklora.data.SequencePacker;
 import org.sinklora.data.SequencePlan;
-import org.sinklora.data.ShuffledRows;
+import org.sinklora.data.SequencePlan.Slice;
+import org.sinklora.data.WeightedDraws;
+import org.sinklora.data.WeightedDraws.Draw;
 
 /**
- * The sequences of each step. Which ones follows from the seed and the step alone. They are fetched
- * for several steps at a time, by one pass over the data set.
+ * The sequences of each step. Which ones follows from the seed, the weights of the data sets and
+ * the step alone. They are fetched for several steps at a time, by one pass over each data set.
  */
 final class SequenceFeed implements StepSequences {
   /** Tokens that are fetched at a time, 32 MiB. */
   private static final int FETCH_TOKENS = 8 << 20;
 
-  private final TokenDataSet data;
-  private final SequencePlan plan;
+  private final DataMix mix;
+  private final List<PlannedTokens> sets = new ArrayList<>();
+  private final WeightedDraws draws;
+  private final boolean packed;
   private final int batchSize;
   private final long steps;
   private final int stepsAtATime;
@@ -25,36 +29,34 @@ final class SequenceFeed implements StepSequences {
   private long first;
   private List<Sequence> fetched = List.of();
 
-  SequenceFeed(TokenDataSet data, TrainSettings settings) {
-    this.data = data;
+  /**
+   * @throws UserException if a data set has no sequences of the context's length
+   */
+  SequenceFeed(TrainingData data, TrainSettings settings) {
+    this.mix = data.mix();
     this.batchSize = settings.optimizer().batchSize();
     this.steps = settings.optimizer().steps();
     this.stepsAtATime = (int) Math.max(1, FETCH_TOKENS / ((long) batchSize * settings.context()));
     this.context = settings.context();
-    this.plan = plan(data, settings);
+    for (TokenDataSet set : data.sets()) {
+      sets.add(planned(set, settings.seed()));
+    }
+    this.packed = sets.stream().anyMatch(PlannedTokens::packed);
+    this.draws =
+        new WeightedDraws(
+            mix.sources().stream().mapToDouble(DataMix.Source::weight).toArray(), settings.seed());
   }
 
-  private static SequencePlan plan(TokenDataSet data, TrainSettings settings) {
-    int context = settings.context();
-    DataSetInfo info = data.info();
-    if (info.supervised()) {
-      int longest = IntStream.of(data.lengths()).max().orElse(0);
-      if (longest > context) {
-        throw new UserException(
-            "The longest row of the data set has %,d tokens, but the context is %,d; pass --context %d or prepare again with --pack %d"
-                .formatted(longest, context, longest, context));
-      }
-      return new ShuffledRows(data.lengths(), settings.seed());
+  private PlannedTokens planned(TokenDataSet set, long seed) {
+    int number = sets.size();
+    // Two sets, or one that is named twice, are not walked alike.
+    long own = number == 0 ? seed : SequencePlan.key(seed, -1 - number);
+    try {
+      return new PlannedTokens(set, context, own);
+    } catch (UserException | IllegalArgumentException e) {
+      String location = mix.sources().get(number).location();
+      throw mix.sources().size() == 1 ? e : new UserException(location + ": " + e.getMessage(), e);
     }
-    if (!info.packed()) {
-      return new RandomWindows(data.lengths(), context, settings.seed());
-    }
-    if (info.length() != context) {
-      throw new UserException(
-          "The data set is packed in sequences of %,d tokens, but the context is %,d; pass --context %d or pack again"
-              .formatted(info.length(), context, info.length()));
-    }
-    return new ShuffledRows(data.lengths().length, context, settings.seed());
   }
 
   @Override
@@ -68,46 +70,61 @@ final class SequenceFeed implements StepSequences {
 
   private void fetch(long step) {
     long end = Math.min(steps, step + stepsAtATime);
-    List<SequencePlan.Slice> slices = new ArrayList<>();
-    for (long sequence = step * batchSize; sequence < end * batchSize; sequence++) {
-      slices.add(plan.slice(sequence));
-    }
     String text = "Reading the sequences of steps %,d-%,d".formatted(step + 1, end);
     try (JobDescription job = JobDescription.of(text)) {
-      fetched = read(slices, step * batchSize);
+      fetched = read(step * batchSize, (int) ((end - step) * batchSize));
     }
     first = step;
   }
 
-  private List<Sequence> read(List<SequencePlan.Slice> slices, long firstNumber) {
-    DataSetInfo info = data.info();
-    List<Sequence> sequences = new ArrayList<>(slices.size());
-    if (info.supervised()) {
-      for (TokenDataSet.Examples row : data.readExamples(slices)) {
-        sequences.add(
-            new Sequence(
-                firstPiece(firstNumber + sequences.size()),
-                row.tokens().ids(),
-                row.tokens().labels(),
-                row.pieces()));
+  /** Reads sequences of the run, in order. */
+  private List<Sequence> read(long from, int count) {
+    Draw[] drawn = new Draw[count];
+    Arrays.setAll(drawn, i -> draws.draw(from + i));
+    Sequence[] sequences = new Sequence[count];
+    for (int set = 0; set < sets.size(); set++) {
+      List<Slice> slices = new ArrayList<>();
+      List<Long> firstPieces = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        if (drawn[i].set() == set) {
+          slices.add(sets.get(set).slice(drawn[i].sequence()));
+          firstPieces.add(firstPiece(from + i));
+        }
       }
-      return sequences;
-    }
-    for (int[] tokens : data.read(slices)) {
-      if (info.bos() >= 0) {
-        // The model was trained on texts that begin so, wherever in a document they are from.
-        tokens[0] = info.bos();
+      if (!slices.isEmpty()) {
+        var read = sets.get(set).read(slices, firstPieces).iterator();
+        for (int i = 0; i < count; i++) {
+          if (drawn[i].set() == set) {
+            sequences[i] = read.next();
+          }
+        }
       }
-      int[] pieces =
-          info.packed() ? SequencePacker.pieces(tokens, info.bos()) : new int[] {tokens.length};
-      sequences.add(
-          new Sequence(firstPiece(firstNumber + sequences.size()), tokens, tokens, pieces));
     }
-    return sequences;
+    return List.of(sequences);
   }
 
   /** Every piece of the run has a number of its own: a row has no more pieces than tokens. */
   private long firstPiece(long number) {
-    return data.info().packed() ? number * context : number;
+    return packed ? number * context : number;
+  }
+
+  /** What the whole run takes from each data set, as it stands in the JSON file. */
+  ArrayNode shares() {
+    ArrayNode shares = new JsonMapper().createArrayNode();
+    long[] counts = draws.counts(steps * batchSize);
+    for (int set = 0; set < counts.length; set++) {
+      long tokens = 0;
+      for (long sequence = 0; sequence < counts[set]; sequence++) {
+        tokens += sets.get(set).slice(sequence).length();
+      }
+      DataMix.Source source = mix.sources().get(set);
+      shares
+          .addObject()
+          .put("data", source.location())
+          .put("weight", source.weight())
+          .put("sequences", counts[set])
+          .put("tokens", tokens);
+    }
+    return shares;
   }
 }

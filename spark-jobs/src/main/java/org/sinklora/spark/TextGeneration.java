@@ -73,6 +73,11 @@ final class TextGeneration implements AutoCloseable {
 
   /** BOS, if the model has one, and the tokens of the text. */
   int[] prompt(String text) {
+    return prompt(tokenizer, text);
+  }
+
+  /** The same with any tokenizer. */
+  static int[] prompt(Tokenizer tokenizer, String text) {
     int[] ids = tokenizer.encode(text);
     OptionalInt bos = tokenizer.bosId();
     if (ids.length == 0 && bos.isEmpty()) {

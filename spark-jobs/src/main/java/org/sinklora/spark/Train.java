@@ -20,6 +20,7 @@ import picocli.CommandLine.Mixin;
     footer = {
       "  sinklora train --data data/ --context 4096 --learning-rate 3e-3 --output run/",
       "  sinklora train --device cuda --data tokens/ --context 4096 --batch-size 16 --output run/",
+      "  sinklora train --data texts/ --data chats/ --mix 0.7,0.3 --context 4096 --output run/",
       "  sinklora train --config conf/train.yaml --output run/ --resume",
       "  spark-submit … --class org.sinklora.spark.Train spark-internal --data hdfs:/data \\",
       "      --model hdfs:/llama --context 32768 --batch-size 64 --output hdfs:/run",
@@ -47,6 +48,7 @@ public final class Train implements Callable<Integer> {
     ModelSource plain = ModelSource.of(model.location(), Storage.here());
     TrainSettings settings = options.resolve(model.location(), plain.config());
     target.checkPartitions(settings.optimizer().batchSize());
+    settings.rounds().checkPartitions(target.partitions());
     settings.trainingConfig();
     settings.loraConfig(plain.config());
     ModelSource extended =
@@ -66,6 +68,8 @@ public final class Train implements Callable<Integer> {
             result.path("tokens_per_second").asDouble(),
             result.path("adapter").asText(),
             result.has("report") ? ", report: " + result.path("report").asText() : "");
+    spec.commandLine().getOut().print(RoundCosts.line(result));
+    spec.commandLine().getOut().flush();
     return 0;
   }
 

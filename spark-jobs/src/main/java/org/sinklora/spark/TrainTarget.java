@@ -5,7 +5,7 @@ import java.io.Serializable;
 /**
  * What of a run does not change its result; see the options of {@link TrainTargetOptions}.
  *
- * @param data prepared data set
+ * @param data prepared data sets
  * @param folder receives adapter, checkpoints and metrics
  * @param overwrite whether an earlier run in the folder is replaced
  * @param resume whether an earlier run in the folder goes on
@@ -16,7 +16,7 @@ import java.io.Serializable;
  * @param sequencesPerPass sequences that one device takes together
  */
 record TrainTarget(
-    String data,
+    DataMix data,
     String folder,
     boolean overwrite,
     boolean resume,

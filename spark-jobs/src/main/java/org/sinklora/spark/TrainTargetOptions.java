@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import java.util.List;
 import picocli.CommandLine.Option;
 
 /** The options of training that do not change its result. */
@@ -7,11 +8,21 @@ final class TrainTargetOptions {
   @Option(
       names = "--data",
       paramLabel = "FOLDER",
+      split = ",",
       required = true,
       description =
           "Data set that 'prepare' wrote; or a token file (*.bin), text, JSON lines or a 'sources'"
-              + " jar.")
-  private String data;
+              + " jar. May be repeated: sequences are then drawn from all of them, as --mix says.")
+  private List<String> data;
+
+  @Option(
+      names = "--mix",
+      split = ",",
+      paramLabel = "WEIGHT",
+      description =
+          "Share of the sequences that each --data gives, in their order and any unit: 0.7,0.3 or"
+              + " 7,3. Default: the same for each.")
+  private List<Double> mix = List.of();
 
   @Option(
       names = "--output",
@@ -30,7 +41,9 @@ final class TrainTargetOptions {
       names = "--checkpoint-every",
       defaultValue = "50",
       paramLabel = "STEPS",
-      description = "Steps from one checkpoint to the next. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Steps from one checkpoint to the next, up to the end of a round of --sync-every steps."
+              + " Default: ${DEFAULT-VALUE}.")
   private int checkpointEvery;
 
   @Option(
@@ -65,7 +78,7 @@ final class TrainTargetOptions {
 
   TrainTarget resolve() {
     return new TrainTarget(
-        data,
+        DataMix.of(data, mix),
         output,
         overwrite,
         resume,

@@ -39,21 +39,34 @@ final class TrainingLoop {
         records ? new TrainingReports(storage, target, first, last) : null) {
       while (trainer.stepsDone() < last) {
         long begun = System.nanoTime();
-        List<Sequence> sequences = feed.step(trainer.stepsDone());
-        StepResult step = step(steps, sequences, trainer.stepsDone() + 1);
-        long tokens = tokensOfStep(sequences);
+        long done = trainer.stepsDone();
+        List<List<Sequence>> sequences = new ArrayList<>();
+        for (long step = done; step < endOfRound(done, last, steps); step++) {
+          sequences.add(feed.step(step));
+        }
+        List<StepResult> round = round(steps, sequences, done);
+        long tokens = sequences.stream().mapToLong(this::tokensOfStep).sum();
         double rate = tokens / ((System.nanoTime() - begun) / 1e9);
         trained += tokens;
-        losses.add(step.loss());
-        if (records) {
-          reports.add(step, tokens, rate, steps.largestProcess());
-          if (step.step() < last && step.step() % target.checkpointEvery() == 0) {
-            checkpoints.save(trainer);
+        for (int i = 0; i < round.size(); i++) {
+          StepResult step = round.get(i);
+          losses.add(step.loss());
+          if (records) {
+            boolean ends = step.step() == trainer.stepsDone();
+            reports.add(
+                step,
+                tokensOfStep(sequences.get(i)),
+                rate,
+                steps.largestProcess(),
+                ends ? steps.cost() : null);
           }
+        }
+        if (records && isCheckpointDue(done, trainer.stepsDone(), last)) {
+          checkpoints.save(trainer, steps);
         }
       }
       if (records && first < last) {
-        checkpoints.save(trainer);
+        checkpoints.save(trainer, steps);
       }
     }
     ObjectNode result = new JsonMapper().createObjectNode();
@@ -67,11 +80,28 @@ final class TrainingLoop {
     return result;
   }
 
-  private StepResult step(TrainingSteps steps, List<Sequence> sequences, long number) {
-    String text = "Training step %,d of %,d".formatted(number, settings.optimizer().steps());
+  /** Rounds begin at multiples of their steps, wherever a run was taken up again. */
+  private static long endOfRound(long done, long last, TrainingSteps steps) {
+    return Math.min(last, (done / steps.stepsOfRound() + 1) * steps.stepsOfRound());
+  }
+
+  private List<StepResult> round(TrainingSteps steps, List<List<Sequence>> sequences, long done) {
+    long all = settings.optimizer().steps();
+    String text =
+        sequences.size() == 1
+            ? "Training step %,d of %,d".formatted(done + 1, all)
+            : "Training steps %,d-%,d of %,d".formatted(done + 1, done + sequences.size(), all);
     try (JobDescription job = JobDescription.of(text)) {
-      return steps.step(sequences);
+      return steps.round(sequences);
     }
+  }
+
+  /**
+   * A checkpoint is of the end of a round, the first one at or behind the step that asks for it.
+   */
+  private boolean isCheckpointDue(long before, long done, long last) {
+    int every = target.checkpointEvery();
+    return done < last && done / every > before / every;
   }
 
   /** Of all ranks: a rank that has a share of the sequences has that share of the tokens. */

@@ -131,18 +131,25 @@ final class TrainingReport {
 
   private List<ReportTable> tables() {
     JsonNode settings = record.path("settings");
-    JsonNode data = record.path("data");
     List<ReportTable> tables = new ArrayList<>();
     tables.add(ReportTable.of("Settings").withAll(settings));
     tables.add(ReportTable.of("Attention").withAll(settings.path("attention")));
     tables.add(ReportTable.of("LoRA").withAll(settings.path("lora")));
     tables.add(ReportTable.of("Optimizer").withAll(settings.path("optimizer")));
-    tables.add(model(record.path("model")));
-    tables.add(data(data));
     tables.add(
-        ReportTable.of("Preparation of the data")
-            .withAll(data.path("preparation"))
-            .with("dropped", data.path("preparation").path("dropped")));
+        ReportTable.of("Rounds")
+            .withAll(settings.path("rounds"))
+            .withAll(record.at("/result/rounds")));
+    tables.add(model(record.path("model")));
+    JsonNode sets = record.path("data");
+    for (int i = 0; i < sets.size(); i++) {
+      JsonNode data = sets.get(i);
+      tables.add(data(data, record.at("/result/data").path(i), sets.size()));
+      tables.add(
+          ReportTable.of("Preparation of the data")
+              .withAll(data.path("preparation"))
+              .with("dropped", data.path("preparation").path("dropped")));
+    }
     tables.removeIf(table -> table.rows().isEmpty());
     return tables;
   }
@@ -161,16 +168,21 @@ final class TrainingReport {
         .with("RoPE scaling", config.path("rope_scaling"));
   }
 
-  private static ReportTable data(JsonNode data) {
+  private static ReportTable data(JsonNode data, JsonNode taken, int sets) {
     JsonNode info = data.path("info");
-    return ReportTable.of("Data")
-        .with("location", data.path("location"))
+    ReportTable table = ReportTable.of("Data").with("location", data.path("location"));
+    if (sets > 1) {
+      table.with("share of the sequences", data.path("weight"));
+    }
+    return table
         .with("rows are", info.path("layout"))
         .with("chat template", info.path("chatTemplate"))
         .with("rows to train on", info.at("/train/rows"))
         .with("tokens to train on", info.at("/train/tokens"))
         .with("held-out rows", info.at("/heldOut/rows"))
-        .with("held-out tokens", info.at("/heldOut/tokens"));
+        .with("held-out tokens", info.at("/heldOut/tokens"))
+        .with("sequences of the run", taken.path("sequences"))
+        .with("tokens of the run", taken.path("tokens"));
   }
 
   /** A row of the table of steps. */

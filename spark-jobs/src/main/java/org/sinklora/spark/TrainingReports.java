@@ -29,10 +29,11 @@ final class TrainingReports implements AutoCloseable {
   /**
    * @param tokens of the step, with and without loss
    * @param memoryBytes of the largest process
+   * @param round that ends with the step; null if none does, or nothing is distributed
    */
-  void add(StepResult step, long tokens, double tokensPerSecond, long memoryBytes)
+  void add(StepResult step, long tokens, double tokensPerSecond, long memoryBytes, RoundCost round)
       throws IOException {
-    metrics.add(step, tokens, tokensPerSecond, memoryBytes);
+    metrics.add(step, tokens, tokensPerSecond, memoryBytes, round);
     events.add(step, tokensPerSecond, memoryBytes);
     if (SPARK) {
       RunMetrics.step(step, tokens, tokensPerSecond, memoryBytes);

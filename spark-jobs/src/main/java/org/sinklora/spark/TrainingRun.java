@@ -10,8 +10,8 @@ import org.sinklora.lora.LoraTrainer;
 
 /** A training run: from a prepared data set to an adapter folder. */
 final class TrainingRun {
-  /** Adapter, gradient and two moments: what a run holds for each trained value, in floats. */
-  private static final int FLOATS_PER_VALUE = 3;
+  /** Adapter, two moments, outer momentum: what a checkpoint holds for each value, in floats. */
+  private static final int FLOATS_PER_VALUE = 4;
 
   private final Place place;
   private final Storage storage;
@@ -37,10 +37,10 @@ final class TrainingRun {
   ObjectNode run() throws IOException {
     RunFolder folder = new RunFolder(storage, target);
     folder.check();
-    TokenDataSet data;
+    TrainingData data;
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
       ModelFit.check(tokenizer, model);
-      data = place.open(target.data(), Split.TRAIN, tokenizer, model);
+      data = TrainingData.open(place, target.data(), tokenizer, model);
     }
     SequenceFeed feed = new SequenceFeed(data, settings);
     CausalLm base = place.model(model);
@@ -55,26 +55,29 @@ final class TrainingRun {
           new Checkpoints(
               storage,
               target.checkpoints(),
-              RunFolder.identity(settings, model, data.info()),
+              RunFolder.identity(settings, model, data),
               target.keepCheckpoints());
       folder.begin();
-      folder.describe(settings, model, data.info());
-      if (target.resume()) {
-        resume(checkpoints, trainer);
-      }
+      folder.describe(settings, model, data);
+      // Before anything is restored: what all processes know is the adapter as it is created.
       TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
+      if (target.resume()) {
+        resume(checkpoints, trainer, steps);
+      }
       ObjectNode result =
           new TrainingLoop(storage, settings, target, true).run(feed, trainer, steps, checkpoints);
       AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
       result.put("trained_values", adapter.size());
       steps.describe(result);
+      result.set("data", feed.shares());
       folder.finish(result);
       return result;
     }
   }
 
-  private static void resume(Checkpoints checkpoints, LoraTrainer trainer) throws IOException {
-    Optional<String> from = checkpoints.restore(trainer);
+  private static void resume(Checkpoints checkpoints, LoraTrainer trainer, TrainingSteps steps)
+      throws IOException {
+    Optional<String> from = checkpoints.restore(trainer, steps);
     System.err.println(
         from.map(name -> "Continuing from checkpoint " + name)
             .orElse("There is no whole checkpoint: starting from the beginning"));

@@ -70,7 +70,7 @@ class BarrierTrainingTest {
 
   private static TrainTarget target(Path output) throws IOException {
     return new TrainTarget(
-        SampleData.folder().toString(), output.toString(), false, false, 2, 2, 0, 0, 1);
+        DataMix.of(SampleData.folder().toString()), output.toString(), false, false, 2, 2, 0, 0, 1);
   }
 
   private static ObjectNode train(Path output, RankDevices devices, int ranks) throws IOException {

@@ -77,7 +77,7 @@ class GpuExecutorsTest {
         ModelSource.of(BundledModel.NAME, Storage.here())
             .extended(settings.context(), settings.ropeScaling());
     TrainTarget target =
-        new TrainTarget(arguments[2], output.toString(), false, false, 2, 2, 0, 0, 1);
+        new TrainTarget(DataMix.of(arguments[2]), output.toString(), false, false, 2, 2, 0, 0, 1);
     try (SparkSession spark = SparkSessions.open("test", "local-cluster[1,2,1024]")) {
       int gpus = GpuExecutors.count(SparkSessions.context(spark), 0);
       JsonNode result =

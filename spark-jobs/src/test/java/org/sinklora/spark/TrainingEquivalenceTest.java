@@ -115,12 +115,11 @@ class TrainingEquivalenceTest {
             new LoraTrainer(base.withAdapter(adapter), settings.trainingConfig())) {
       SequenceFeed feed =
           new SequenceFeed(
-              ParquetTokens.open(
-                  spark,
-                  SampleData.folder().toString(),
-                  Split.TRAIN,
-                  tokenizer.fingerprint(),
-                  model.config().vocabSize()),
+              TrainingData.open(
+                  SparkPlace.of(spark),
+                  DataMix.of(SampleData.folder().toString()),
+                  tokenizer,
+                  model),
               settings);
       for (int step = 0; step < settings.optimizer().steps(); step++) {
         losses.add(trainer.step(feed.step(step).stream().map(Sequence::batch).toList()).loss());

@@ -29,7 +29,7 @@ class TrainingReportTest {
     String file = run.resolve("metrics.jsonl").toString();
     try (MetricsLog log = new MetricsLog(STORAGE, file, 0)) {
       for (int i = 0; i < losses.length; i++) {
-        log.add(new StepResult(i + 1, losses[i], 2e-5, 0.5, 100), 400, 1000, 3L << 30);
+        log.add(new StepResult(i + 1, losses[i], 2e-5, 0.5, 100), 400, 1000, 3L << 30, null);
       }
     }
   }
@@ -167,7 +167,7 @@ class TrainingReportTest {
   void answersAloneBearLossInConversations() throws IOException {
     metrics(folder, 3, 2);
     Files.writeString(
-        folder.resolve("run.json"), "{\"data\":{\"info\":{\"chatTemplate\":\"llama2\"}}}");
+        folder.resolve("run.json"), "{\"data\":[{\"info\":{\"chatTemplate\":\"llama2\"}}]}");
     assertTrue(report(folder).getDocumentElement().getTextContent().contains("200 (25.0 %)"));
   }
 

@@ -1,0 +1,135 @@
+package org.sinklora.spark;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.param.ParamMap;
+import org.junit.jupiter.api.Test;
+import org.sinklora.data.BundledModel;
+import picocli.CommandLine;
+
+/** The params of Spark ML against the options of the command line. */
+class SinkLoraParamsTest {
+  private static ModelSource model() throws IOException {
+    return ModelSource.of(BundledModel.NAME, Storage.here());
+  }
+
+  private static TrainSettings options(String... options) throws IOException {
+    return CommandLine.populateCommand(new TrainOptions(), options)
+        .resolve(BundledModel.NAME, model().config());
+  }
+
+  @Test
+  void defaultsAreThoseOfTheCommandLine() throws IOException {
+    assertEquals(
+        options().toJson(), FrameTraining.settings(new SinkLoraEstimator(), model()).toJson());
+  }
+
+  @Test
+  void everyParamReachesTheTraining() throws IOException {
+    SinkLoraEstimator estimator =
+        new SinkLoraEstimator()
+            .setContext(1024)
+            .setRopeScaling("yarn")
+            .setAttention("s2")
+            .setGroupSize(128)
+            .setSinks(2)
+            .setShiftedHeadRatio(0.5)
+            .setFullAttentionLayers(0, 3)
+            .setFullAttentionTail(0.25)
+            .setRank(4)
+            .setAlpha(32)
+            .setDropout(0.1)
+            .setTargetModules("q_proj", "v_proj")
+            .setModulesToSave("norm")
+            .setQuantization("nf4")
+            .setSteps(7)
+            .setBatchSize(3)
+            .setLearningRate(1e-3)
+            .setSchedule("cosine")
+            .setWarmupSteps(5)
+            .setWeightDecay(0.01)
+            .setMaxGradNorm(0.5)
+            .setGradientCheckpointing("true")
+            .setSeed(9);
+    TrainSettings expected =
+        options(
+            "--context=1024",
+            "--rope-scaling=yarn",
+            "--attention=s2",
+            "--group-size=128",
+            "--sinks=2",
+            "--shifted-head-ratio=0.5",
+            "--full-attention-layers=0,3",
+            "--full-attention-tail=0.25",
+            "--rank=4",
+            "--alpha=32",
+            "--dropout=0.1",
+            "--target-modules=q_proj,v_proj",
+            "--modules-to-save=norm",
+            "--quantization=nf4",
+            "--steps=7",
+            "--batch-size=3",
+            "--learning-rate=1e-3",
+            "--schedule=cosine",
+            "--warmup-steps=5",
+            "--weight-decay=0.01",
+            "--max-grad-norm=0.5",
+            "--gradient-checkpointing=true",
+            "--seed=9");
+    assertEquals(expected.toJson(), FrameTraining.settings(estimator, model()).toJson());
+    SinkLoraEstimator copy = estimator.copy(new ParamMap().put(estimator.rank().w(16)));
+    assertEquals(16, copy.getRank());
+    assertEquals(4, estimator.getRank());
+    assertEquals(estimator.uid(), copy.uid());
+    assertArrayEquals(new int[] {0, 3}, copy.getFullAttentionLayers());
+  }
+
+  @Test
+  void paramsExplainThemselves() {
+    SinkLoraEstimator estimator = new SinkLoraEstimator().setContext(4096);
+    String explained = estimator.explainParams();
+    assertTrue(
+        explained.contains(
+            "context: tokens of a sequence; if not set, the model's context (current: 4096)"),
+        explained);
+    assertTrue(explained.contains("(default: q_proj,k_proj,v_proj,o_proj)"), explained);
+    assertTrue(explained.contains("rank: rank of the LoRA updates (default: 8)"), explained);
+    assertEquals(34, estimator.params().length);
+    List<String> ofModel = Arrays.stream(new SinkLoraModel("m").params()).map(Param::name).toList();
+    assertTrue(ofModel.contains("kv"), ofModel.toString());
+    assertFalse(ofModel.contains("rank"), "the training is over: " + ofModel);
+    assertEquals("perplexity", estimator.getOutputCol());
+    assertEquals("generation", estimator.setOutput("generation").getOutputCol());
+    assertEquals("p", estimator.setOutputCol("p").getOutputCol());
+  }
+
+  @Test
+  void wrongValuesAreRefusedWithTheLimit() {
+    SinkLoraEstimator estimator = new SinkLoraEstimator();
+    refused("context is 1; choose 2 or more", () -> estimator.setContext(1));
+    refused("rank is 0; choose 1 or more", () -> estimator.setRank(0));
+    refused("learningRate is 0.0; choose a number above 0", () -> estimator.setLearningRate(0));
+    refused("alpha is NaN; choose a number above 0", () -> estimator.setAlpha(Double.NaN));
+    refused("topP is 1.5; choose a share from 0 to 1", () -> estimator.setTopP(1.5));
+    refused("maxGradNorm is -1.0; choose 0 or more", () -> estimator.setMaxGradNorm(-1));
+    refused("attention is 'flash'; choose full or sf or s2", () -> estimator.setAttention("flash"));
+    refused(
+        "output is 'words'; choose perplexity or generation", () -> estimator.setOutput("words"));
+    refused("kv is 'h3o': ", () -> estimator.setKv("h3o"));
+    refused("schedule is 'step': ", () -> estimator.setSchedule("step"));
+    assertFalse(estimator.isSet(estimator.rank()));
+  }
+
+  private static void refused(String said, Runnable call) {
+    String message = assertThrows(IllegalArgumentException.class, call::run).getMessage();
+    assertTrue(message.contains(said), message);
+  }
+}
