@@ -120,7 +120,7 @@ class SinkLoraParamsTest {
     refused("alpha is NaN; choose a number above 0", () -> estimator.setAlpha(Double.NaN));
     refused("topP is 1.5; choose a share from 0 to 1", () -> estimator.setTopP(1.5));
     refused("maxGradNorm is -1.0; choose 0 or more", () -> estimator.setMaxGradNorm(-1));
-    refused("attention is 'flash'; choose full or sf or s2", () -> estimator.setAttention("flash"));
+    refused("attention is 'flash'; choose full, sf or s2", () -> estimator.setAttention("flash"));
     refused(
         "output is 'words'; choose perplexity or generation", () -> estimator.setOutput("words"));
     refused("kv is 'h3o': ", () -> estimator.setKv("h3o"));
