@@ -19,6 +19,8 @@ import org.sinklora.compute.cuda.CudaDevice;
 import org.sinklora.compute.cuda.CudaPrecision;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
+import org.sinklora.lora.ModelConfig;
+import org.sinklora.lora.Quantization;
 
 /** Generation on a GPU: what must hold of any model. */
 @EnabledIf(GpuPresent.CONDITION)
@@ -177,6 +179,34 @@ class CudaGenerationTest {
           assertTrue(Float.isFinite(logit));
         }
         sequence.cache().close();
+      }
+    }
+  }
+
+  /** Read where they lie, in four bits, or widened first: the values are the same. */
+  @ParameterizedTest
+  @EnumSource(AdapterWeights.class)
+  void aBaseInFourBitsIsReadWhereItLies(AdapterWeights mode) throws IOException {
+    int[] tokens = prompt(9, 120);
+    try (CudaDevice device = CudaDevice.open(0, CudaPrecision.BFLOAT16);
+        CausalLm base =
+            CausalLm.load(
+                grouped().base(), ModelConfig.read(grouped().base()), device, Quantization.NF4);
+        LoraAdapter adapter = LoraAdapter.load(grouped().adapter(), base)) {
+      CausalLm model = base.withAdapter(adapter);
+      float[] wide;
+      try (EngineDecoding decoding = new EngineDecoding(model, WeightPrecision.BFLOAT16, mode)) {
+        decoding.feed(decoding.read(KvCachePolicy.full(), tokens, 4), tokens[0]);
+        wide = decoding.logits(0);
+      }
+      try (EngineDecoding decoding = new EngineDecoding(model, null, mode)) {
+        decoding.feed(decoding.read(KvCachePolicy.full(), tokens, 4), tokens[0]);
+        float[] packed = decoding.logits(0);
+        // Merged, what the adapter added is rounded to four bits again.
+        double bound = (mode == AdapterWeights.MERGED ? 0.3 : 2e-2) * EngineDecoding.largest(wide);
+        for (int i = 0; i < wide.length; i++) {
+          assertEquals(wide[i], packed[i], bound, "logit " + i);
+        }
       }
     }
   }

@@ -46,10 +46,21 @@ final class AdamW implements AutoCloseable {
     return moments;
   }
 
+  /** A copy of the state, as it travels between processes. */
+  OptimizerState state() {
+    return new OptimizerState(step, parameters.read(first), parameters.read(second));
+  }
+
+  /** Goes on from another optimiser's state. */
+  void setState(OptimizerState state) {
+    parameters.write(state.first(), first);
+    parameters.write(state.second(), second);
+    step = state.step();
+  }
+
   /** The rate of the next update. */
   double learningRate() {
-    return config.learningRate()
-        * config.schedule().factor(step, config.steps(), config.warmupSteps());
+    return config.learningRateOf(step);
   }
 
   /** Norm of all gradients. */

@@ -1,5 +1,6 @@
 package org.sinklora.lora;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -62,6 +63,19 @@ final class FlatParameters implements AutoCloseable {
 
   List<Parameter> all() {
     return List.copyOf(parameters.values());
+  }
+
+  /** The parameters in the order in which they travel. */
+  List<ParameterRows> rows() {
+    List<ParameterRows> rows = new ArrayList<>();
+    layout
+        .parts()
+        .forEach(
+            (name, part) -> {
+              int columns = Math.toIntExact(part.shape()[part.shape().length - 1]);
+              rows.add(new ParameterRows(name, (int) (part.size() / columns), columns));
+            });
+    return rows;
   }
 
   /** Elements of the parameters. */

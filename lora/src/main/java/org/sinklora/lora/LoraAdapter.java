@@ -249,6 +249,11 @@ public final class LoraAdapter implements AutoCloseable {
     flat.write(values, flat.values());
   }
 
+  /** Every trained parameter, in the order in which its elements lie in {@link #values()}. */
+  public List<ParameterRows> parameterRows() {
+    return flat.rows();
+  }
+
   /** Number of trained values. */
   public long size() {
     return flat.size();

@@ -115,6 +115,21 @@ public final class LoraTrainer implements AutoCloseable {
     return new StepResult(optimizer.step(), meanLoss, rate, norm, predictions);
   }
 
+  /** A copy of the optimiser's state. */
+  public OptimizerState optimizerState() {
+    return optimizer.state();
+  }
+
+  /**
+   * Goes on from a state that another trainer of the same adapter had; the adapter's values are set
+   * apart, by {@link LoraAdapter#setValues}.
+   *
+   * @throws IllegalArgumentException if it is that of another adapter
+   */
+  public void setOptimizerState(OptimizerState state) {
+    optimizer.setState(state);
+  }
+
   /** Number of steps done. */
   public long stepsDone() {
     return optimizer.step();

@@ -45,6 +45,11 @@ public record TrainingConfig(
     require(memoryLimit >= 0, "memoryLimit", memoryLimit, "at least 0 (0: no limit)");
   }
 
+  /** The learning rate of a step, counted from 0. */
+  public double learningRateOf(long step) {
+    return learningRate * schedule.factor(step, steps, warmupSteps);
+  }
+
   private static void require(boolean holds, String name, Object value, String expected) {
     if (!holds) {
       throw new IllegalArgumentException("%s must be %s, not %s".formatted(name, expected, value));

@@ -41,11 +41,15 @@ final class Checkpoints {
     this.keep = keep;
   }
 
-  void save(LoraTrainer trainer) throws IOException {
+  /**
+   * @param steps may have a state besides the trainer's
+   */
+  void save(LoraTrainer trainer, TrainingSteps steps) throws IOException {
     String name = PREFIX + "%08d".formatted(trainer.stepsDone());
     try (LocalFolder local = new LocalFolder()) {
       Path state = local.path().resolve("state");
       trainer.save(state);
+      steps.save(state);
       Files.writeString(state.resolve(RUN_FILE), run.toPrettyString());
       CheckpointManifest.write(state);
       storage.upload(state, Storage.child(folder, name), CheckpointManifest.FILE);
@@ -68,7 +72,7 @@ final class Checkpoints {
    * @return its name; empty if there is none
    * @throws UserException if it is one of another run
    */
-  Optional<String> restore(LoraTrainer trainer) throws IOException {
+  Optional<String> restore(LoraTrainer trainer, TrainingSteps steps) throws IOException {
     storage.recoverAll(folder);
     List<String> all = all();
     for (int i = all.size() - 1; i >= 0; i--) {
@@ -77,6 +81,7 @@ final class Checkpoints {
       Optional<String> problem = CheckpointManifest.problem(local);
       if (problem.isEmpty()) {
         resume(trainer, checkpoint, local);
+        steps.resume(local);
         return Optional.of(Storage.name(checkpoint));
       }
       System.err.printf("Skipping checkpoint %s: %s%n", Storage.name(checkpoint), problem.get());
@@ -91,7 +96,9 @@ final class Checkpoints {
       throw new UserException(
           "%s has no %s: not a checkpoint of sinklora train".formatted(checkpoint, RUN_FILE));
     }
-    checkSameRun(checkpoint, "", JSON.readTree(runFile.toFile()), run);
+    ObjectNode saved = (ObjectNode) JSON.readTree(runFile.toFile());
+    TrainSettings.completeJson(saved.path("settings"));
+    checkSameRun(checkpoint, "", saved, run);
     trainer.resume(local);
   }
 

@@ -66,7 +66,16 @@ final class DevicePlace implements Place {
       TrainTarget target,
       LoraTrainer trainer,
       LoraAdapter adapter) {
-    return new DeviceSteps(trainer, device, target.sequencesPerPass());
+    TrainSettings.Rounds rounds = settings.rounds();
+    if (!rounds.areLocal()) {
+      rounds.checkNothingIsRounded("one process exchanges nothing");
+      return new DeviceSteps(trainer, device, target.sequencesPerPass());
+    }
+    return new LocalRounds(
+        trainer,
+        adapter,
+        rounds,
+        new DeviceWorkers(trainer, adapter, device, rounds.type(), target.sequencesPerPass()));
   }
 
   @Override

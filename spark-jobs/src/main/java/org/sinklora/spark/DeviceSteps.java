@@ -1,13 +1,11 @@
 package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
 import java.util.List;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.NativeSupport;
 import org.sinklora.lora.LoraTrainer;
 import org.sinklora.lora.StepResult;
-import org.sinklora.lora.TokenBatch;
 
 /** Training steps on one device. */
 final class DeviceSteps implements TrainingSteps {
@@ -27,12 +25,7 @@ final class DeviceSteps implements TrainingSteps {
 
   @Override
   public StepResult step(List<Sequence> sequences) {
-    List<TokenBatch> batches = new ArrayList<>();
-    for (int at = 0; at < sequences.size(); at += sequencesPerPass) {
-      int end = Math.min(sequences.size(), at + sequencesPerPass);
-      batches.add(Sequence.batch(sequences.subList(at, end)));
-    }
-    return trainer.step(batches);
+    return trainer.step(Sequence.batches(sequences, sequencesPerPass));
   }
 
   @Override

@@ -18,6 +18,12 @@ final class GpuTraining {
       ModelSource model,
       TrainTarget target)
       throws IOException {
+    if (settings.rounds().areLocal()) {
+      throw new UserException(
+          "--sync-every is %d, but the GPUs of Spark's executors add up their gradients in every step; leave it out, or take --device cpu"
+              .formatted(settings.rounds().syncEvery()));
+    }
+    settings.rounds().checkNothingIsRounded("GPUs exchange float32 gradients through NCCL");
     GpuExecutors.check(master, device);
     try (SparkSession spark = SparkSessions.open("train", master)) {
       int gpus = GpuExecutors.count(SparkSessions.context(spark), target.partitions());

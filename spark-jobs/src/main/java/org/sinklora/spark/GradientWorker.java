@@ -21,26 +21,36 @@ final class GradientWorker implements AutoCloseable {
   private final Device device;
   private final LoraAdapter adapter;
   private final LoraGradients gradients;
+  private final RowLayout layout;
+  private final Communication communication;
 
-  private GradientWorker(Device device, LoraAdapter adapter, LoraGradients gradients) {
+  /** The adapter's values at the beginning of the run, which are the driver's as well. */
+  private final float[] initial;
+
+  private GradientWorker(
+      Device device, LoraAdapter adapter, LoraGradients gradients, Communication communication) {
     this.device = device;
     this.adapter = adapter;
     this.gradients = gradients;
+    this.layout = new RowLayout(adapter.parameterRows());
+    this.communication = communication;
+    this.initial = adapter.values();
   }
 
   static GradientWorker create(Key key) {
+    TrainSettings settings = key.settings();
     Device device = new CpuDevice(key.threads());
     CausalLm base = ExecutorModels.base(key.model()).on(device);
     LoraAdapter adapter =
-        LoraAdapter.create(base, key.settings().loraConfig(base.config()), key.settings().seed());
+        LoraAdapter.create(base, settings.loraConfig(base.config()), settings.seed());
     LoraGradients gradients =
-        new LoraGradients(base.withAdapter(adapter), key.settings().trainingConfig());
-    return new GradientWorker(device, adapter, gradients);
+        new LoraGradients(base.withAdapter(adapter), settings.trainingConfig());
+    return new GradientWorker(device, adapter, gradients, settings.rounds().type());
   }
 
   /** Starts a round with these values of the adapter. */
-  void begin(float[] values) {
-    adapter.setValues(values);
+  void begin(RoundValues values) {
+    adapter.setValues(values.all(initial));
   }
 
   double accumulate(long step, TokenBatch batch, long predictions) {
@@ -48,8 +58,8 @@ final class GradientWorker implements AutoCloseable {
   }
 
   /** The gradients of the round, which start again from zero. */
-  float[] gradients() {
-    return gradients.take();
+  RoundValues gradients() {
+    return RoundValues.of(layout, communication, gradients.take(), null);
   }
 
   @Override

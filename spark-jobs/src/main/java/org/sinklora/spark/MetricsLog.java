@@ -41,7 +41,12 @@ final class MetricsLog implements AutoCloseable {
     }
   }
 
-  void add(StepResult step, double tokensPerSecond, long memoryBytes) throws IOException {
+  /**
+   * @param round what the round took that ends with the step; null if none does, or nothing is
+   *     distributed
+   */
+  void add(StepResult step, double tokensPerSecond, long memoryBytes, RoundCost round)
+      throws IOException {
     ObjectNode line = JSON.createObjectNode();
     line.put("step", step.step());
     line.put("loss", step.loss());
@@ -49,6 +54,12 @@ final class MetricsLog implements AutoCloseable {
     line.put("grad_norm", step.gradNorm());
     line.put("tokens_per_second", Math.round(tokensPerSecond));
     line.put("memory_mib", memoryBytes >> 20);
+    if (round != null) {
+      line.put("round_seconds", round.seconds());
+      line.put("compute_seconds", round.computeSeconds());
+      line.put("bytes_down", round.bytesDown());
+      line.put("bytes_up", round.bytesUp());
+    }
     write(line + "\n");
   }
 

@@ -78,8 +78,8 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
               target.checkpoints(),
               (ObjectNode) JSON.readTree(identity),
               target.keepCheckpoints());
-      restore(checkpoints, trainer, exchange);
       TrainingSteps steps = new DeviceSteps(trainer, device, target.sequencesPerPass());
+      restore(checkpoints, trainer, steps, exchange);
       ObjectNode result =
           new TrainingLoop(storage, settings, target, rank == 0)
               .run(sequences.of(rank, exchange.size()), trainer, steps, checkpoints);
@@ -115,8 +115,9 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
   }
 
   private static void restore(
-      Checkpoints checkpoints, LoraTrainer trainer, GradientExchange exchange) throws IOException {
-    Optional<String> from = checkpoints.restore(trainer);
+      Checkpoints checkpoints, LoraTrainer trainer, TrainingSteps steps, GradientExchange exchange)
+      throws IOException {
+    Optional<String> from = checkpoints.restore(trainer, steps);
     if (exchange.rank() == 0 && from.isPresent()) {
       System.err.println("Continuing from checkpoint " + from.get());
     }

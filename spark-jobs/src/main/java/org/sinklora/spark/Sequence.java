@@ -1,6 +1,7 @@
 package org.sinklora.spark;
 
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.sinklora.compute.Documents;
@@ -19,6 +20,19 @@ record Sequence(long firstPiece, int[] tokens, int[] labels, int[] pieces) imple
   /** One document, all of whose tokens bear loss. */
   static Sequence of(long number, int[] tokens) {
     return new Sequence(number, tokens, tokens, new int[] {tokens.length});
+  }
+
+  /**
+   * Sequences as batches.
+   *
+   * @param perPass how many are in a batch, but for the last
+   */
+  static List<TokenBatch> batches(List<Sequence> sequences, int perPass) {
+    List<TokenBatch> batches = new ArrayList<>();
+    for (int at = 0; at < sequences.size(); at += perPass) {
+      batches.add(batch(sequences.subList(at, Math.min(sequences.size(), at + perPass))));
+    }
+    return batches;
   }
 
   /** Sequences of one document each as one batch; a single one of any kind. */

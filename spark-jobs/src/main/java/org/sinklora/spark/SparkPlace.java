@@ -3,6 +3,7 @@ package org.sinklora.spark;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.compute.Device;
@@ -69,6 +70,9 @@ final class SparkPlace implements Place {
       LoraTrainer trainer,
       LoraAdapter adapter) {
     ModelReach.check(SparkSessions.context(spark), source);
+    if (settings.rounds().areLocal()) {
+      return localRounds(source, settings, target, trainer, adapter);
+    }
     TaskThreads threads =
         TaskThreads.plan(
             SparkSessions.context(spark),
@@ -77,6 +81,19 @@ final class SparkPlace implements Place {
             target.threads());
     GradientWorker.Key key = new GradientWorker.Key(source, settings, threads.threads());
     return new TrainingRounds(SparkSessions.context(spark), trainer, adapter, key, threads.tasks());
+  }
+
+  private TrainingSteps localRounds(
+      ModelSource source,
+      TrainSettings settings,
+      TrainTarget target,
+      LoraTrainer trainer,
+      LoraAdapter adapter) {
+    JavaSparkContext context = SparkSessions.context(spark);
+    int workers = settings.rounds().workers();
+    TaskThreads threads = TaskThreads.plan(context, workers, workers, target.threads());
+    LocalWorker.Key key = new LocalWorker.Key(source, settings, threads.threads());
+    return new LocalRounds(trainer, adapter, settings.rounds(), new SparkWorkers(context, key));
   }
 
   @Override

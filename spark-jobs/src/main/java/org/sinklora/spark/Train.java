@@ -48,6 +48,7 @@ public final class Train implements Callable<Integer> {
     ModelSource plain = ModelSource.of(model.location(), Storage.here());
     TrainSettings settings = options.resolve(model.location(), plain.config());
     target.checkPartitions(settings.optimizer().batchSize());
+    settings.rounds().checkPartitions(target.partitions());
     settings.trainingConfig();
     settings.loraConfig(plain.config());
     ModelSource extended =
@@ -66,6 +67,8 @@ public final class Train implements Callable<Integer> {
             result.path("seconds").asDouble(),
             result.path("tokens_per_second").asDouble(),
             result.path("adapter").asText());
+    spec.commandLine().getOut().print(RoundCosts.line(result));
+    spec.commandLine().getOut().flush();
     return 0;
   }
 

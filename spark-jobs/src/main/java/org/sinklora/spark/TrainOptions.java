@@ -133,7 +133,9 @@ final class TrainOptions {
   @Option(
       names = "--max-grad-norm",
       defaultValue = "1",
-      description = "Gradients are clipped to this norm; 0: not. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Gradients are clipped to this norm, those of each worker apart; 0: not. Default:"
+              + " ${DEFAULT-VALUE}.")
   private double maxGradNorm;
 
   @Option(
@@ -153,6 +155,45 @@ final class TrainOptions {
       defaultValue = "0",
       description = "GPU memory that a task may take, weights included. Default: all that is free.")
   private double memoryLimit;
+
+  @Option(
+      names = "--sync-every",
+      defaultValue = "1",
+      paramLabel = "STEPS",
+      description =
+          "Steps that workers do apart before they agree on the adapter (DiLoCo); 1: all are in"
+              + " step. Default: ${DEFAULT-VALUE}.")
+  private int syncEvery;
+
+  @Option(
+      names = "--workers",
+      defaultValue = "0",
+      paramLabel = "N",
+      description =
+          "With --sync-every above 1: who does so, each on a share of --batch-size, as one task.")
+  private int workers;
+
+  @Option(
+      names = "--outer-learning-rate",
+      defaultValue = "0.7",
+      description =
+          "With --sync-every above 1: of the step towards the workers' mean. Default: 0.7.")
+  private double outerLearningRate;
+
+  @Option(
+      names = "--outer-momentum",
+      defaultValue = "0.9",
+      description = "With --sync-every above 1: Nesterov's momentum of that step. Default: 0.9.")
+  private double outerMomentum;
+
+  @Option(
+      names = "--communication",
+      defaultValue = "float32",
+      paramLabel = "TYPE",
+      description =
+          "What adapter and gradients are between Spark's driver and executors: float32, or"
+              + " bfloat16 with half the bytes. Default: ${DEFAULT-VALUE}.")
+  private String communication;
 
   @Option(
       names = "--seed",
@@ -202,6 +243,8 @@ final class TrainOptions {
             maxGradNorm,
             gradientCheckpointing,
             memoryLimit),
-        seed);
+        seed,
+        new TrainSettings.Rounds(
+            syncEvery, workers, communication, outerLearningRate, outerMomentum));
   }
 }

@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.Serializable;
@@ -24,6 +25,7 @@ import org.sinklora.sfattn.AttentionPattern;
  * @param lora the adapter
  * @param optimizer steps and rates
  * @param seed of everything random
+ * @param rounds how often processes agree on the adapter, and what they send
  */
 record TrainSettings(
     String model,
@@ -32,9 +34,33 @@ record TrainSettings(
     Attention attention,
     Lora lora,
     Optimizer optimizer,
-    long seed)
+    long seed,
+    Rounds rounds)
     implements Serializable {
   private static final JsonMapper JSON = new JsonMapper();
+
+  /**
+   * @throws UserException if the workers of a round are more than the sequences of a step
+   */
+  TrainSettings {
+    if (rounds == null) {
+      // Written before there was a choice.
+      rounds = Rounds.DEFAULT;
+    }
+    rounds.checkWorkers(optimizer.batchSize());
+  }
+
+  /** Settings with all processes in step. */
+  TrainSettings(
+      String model,
+      int context,
+      String ropeScaling,
+      Attention attention,
+      Lora lora,
+      Optimizer optimizer,
+      long seed) {
+    this(model, context, ropeScaling, attention, lora, optimizer, seed, Rounds.DEFAULT);
+  }
 
   /** See the options of {@link TrainOptions}. */
   record Attention(
@@ -86,6 +112,86 @@ record TrainSettings(
       double memoryLimit)
       implements Serializable {}
 
+  /**
+   * See the options of {@link TrainOptions}.
+   *
+   * @param workers that do the steps of a round apart; 0 where a round is one step
+   */
+  record Rounds(
+      int syncEvery,
+      int workers,
+      String communication,
+      double outerLearningRate,
+      double outerMomentum)
+      implements Serializable {
+    static final Rounds DEFAULT = new Rounds(1, 0, "float32", 0.7, 0.9);
+
+    /**
+     * @throws UserException if the values make no sense
+     */
+    Rounds {
+      Communication.named(communication);
+      if (syncEvery < 1) {
+        throw new UserException("--sync-every is %d; choose 1 or more".formatted(syncEvery));
+      }
+      if (syncEvery == 1 && workers != 0) {
+        throw new UserException(
+            "--workers is %d, but with --sync-every 1 the number of tasks does not matter; leave it out (--partitions cuts the work), or choose a larger --sync-every"
+                .formatted(workers));
+      }
+      if (syncEvery > 1 && workers < 1) {
+        throw new UserException(
+            "--sync-every is %d and --workers %d; the number of workers decides the result: choose 1 or more, usually as many as executors"
+                .formatted(syncEvery, workers));
+      }
+      if (!(outerLearningRate > 0) || !(outerMomentum >= 0 && outerMomentum < 1)) {
+        throw new UserException(
+            "--outer-learning-rate is %s and --outer-momentum %s; choose a rate above 0 and a momentum in [0, 1)"
+                .formatted(outerLearningRate, outerMomentum));
+      }
+    }
+
+    /** Whether workers do several steps before they agree. */
+    boolean areLocal() {
+      return syncEvery > 1;
+    }
+
+    Communication type() {
+      return Communication.named(communication);
+    }
+
+    private void checkWorkers(int batchSize) {
+      if (workers > batchSize) {
+        throw new UserException(
+            "--workers is %d, but a step has only %d sequences (--batch-size); choose %d or less, or a larger --batch-size"
+                .formatted(workers, batchSize, batchSize));
+      }
+    }
+
+    /**
+     * @param partitions asked for, 0 for none
+     * @throws UserException if they are not the workers
+     */
+    void checkPartitions(int partitions) {
+      if (areLocal() && partitions != 0 && partitions != workers) {
+        throw new UserException(
+            "--partitions is %d and --workers %d; each worker is one task: leave out --partitions"
+                .formatted(partitions, workers));
+      }
+    }
+
+    /**
+     * @param why values stay as they are
+     * @throws UserException if they should be rounded
+     */
+    void checkNothingIsRounded(String why) {
+      if (type() != Communication.FLOAT32) {
+        throw new UserException(
+            "--communication is %s, but %s; leave it out".formatted(communication, why));
+      }
+    }
+  }
+
   LoraConfig loraConfig(ModelConfig config) {
     boolean embeddingTrained =
         lora.modulesToSave().stream().anyMatch(name -> name.contains("embed"));
@@ -116,5 +222,15 @@ record TrainSettings(
 
   ObjectNode toJson() {
     return JSON.valueToTree(this);
+  }
+
+  /** Adds to settings that an older version wrote what it did not write. */
+  static void completeJson(JsonNode settings) {
+    if (settings instanceof ObjectNode fields && !fields.has("rounds")) {
+      fields.set("rounds", JSON.valueToTree(Rounds.DEFAULT));
+    }
+    if (settings.path("lora") instanceof ObjectNode fields && !fields.has("quantization")) {
+      fields.put("quantization", "none");
+    }
   }
 }

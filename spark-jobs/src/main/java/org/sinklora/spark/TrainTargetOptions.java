@@ -41,7 +41,9 @@ final class TrainTargetOptions {
       names = "--checkpoint-every",
       defaultValue = "50",
       paramLabel = "STEPS",
-      description = "Steps from one checkpoint to the next. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Steps from one checkpoint to the next, up to the end of a round of --sync-every steps."
+              + " Default: ${DEFAULT-VALUE}.")
   private int checkpointEvery;
 
   @Option(

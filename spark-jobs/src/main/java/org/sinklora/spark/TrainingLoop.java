@@ -39,22 +39,29 @@ final class TrainingLoop {
         Progress progress = records ? new Progress("Training", "steps", last, first) : null) {
       while (trainer.stepsDone() < last) {
         long begun = System.nanoTime();
-        List<Sequence> sequences = feed.step(trainer.stepsDone());
-        StepResult step = steps.step(sequences);
-        long tokens = tokensOfStep(sequences);
+        long done = trainer.stepsDone();
+        List<List<Sequence>> sequences = new ArrayList<>();
+        for (long step = done; step < endOfRound(done, last, steps); step++) {
+          sequences.add(feed.step(step));
+        }
+        List<StepResult> round = steps.round(sequences);
+        long tokens = sequences.stream().mapToLong(this::tokensOfStep).sum();
         double rate = tokens / ((System.nanoTime() - begun) / 1e9);
         trained += tokens;
-        losses.add(step.loss());
-        if (records) {
-          metrics.add(step, rate, steps.largestProcess());
-          progress.update(step.step(), note(step, rate, steps.largestProcess()));
-          if (step.step() < last && step.step() % target.checkpointEvery() == 0) {
-            checkpoints.save(trainer);
+        for (StepResult step : round) {
+          losses.add(step.loss());
+          if (records) {
+            boolean ends = step.step() == trainer.stepsDone();
+            metrics.add(step, rate, steps.largestProcess(), ends ? steps.cost() : null);
+            progress.update(step.step(), note(step, rate, steps.largestProcess()));
           }
+        }
+        if (records && isCheckpointDue(done, trainer.stepsDone(), last)) {
+          checkpoints.save(trainer, steps);
         }
       }
       if (records && first < last) {
-        checkpoints.save(trainer);
+        checkpoints.save(trainer, steps);
       }
     }
     ObjectNode result = new JsonMapper().createObjectNode();
@@ -66,6 +73,19 @@ final class TrainingLoop {
     result.put("tokens_per_second", trained / seconds);
     result.set("losses", new JsonMapper().valueToTree(losses));
     return result;
+  }
+
+  /** Rounds begin at multiples of their steps, wherever a run was taken up again. */
+  private static long endOfRound(long done, long last, TrainingSteps steps) {
+    return Math.min(last, (done / steps.stepsOfRound() + 1) * steps.stepsOfRound());
+  }
+
+  /**
+   * A checkpoint is of the end of a round, the first one at or behind the step that asks for it.
+   */
+  private boolean isCheckpointDue(long before, long done, long last) {
+    int every = target.checkpointEvery();
+    return done < last && done / every > before / every;
   }
 
   /** Of all ranks: a rank that has a share of the sequences has that share of the tokens. */

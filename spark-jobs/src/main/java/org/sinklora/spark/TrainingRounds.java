@@ -14,15 +14,22 @@ import org.sinklora.lora.StepResult;
  */
 final class TrainingRounds implements TrainingSteps {
   /** Groups in which sums are merged before they reach the driver. */
-  private static final int TREE_DEPTH = 2;
+  static final int TREE_DEPTH = 2;
 
   private final JavaSparkContext spark;
   private final LoraTrainer trainer;
   private final LoraAdapter adapter;
   private final GradientWorker.Key key;
   private final int tasks;
+  private final RowLayout layout;
+  private final Communication communication;
+  private final float[] initial;
+  private final RoundCosts costs = new RoundCosts();
   private long largestProcess;
 
+  /**
+   * @param adapter as it is at the beginning of the run, also of one that is resumed later
+   */
   TrainingRounds(
       JavaSparkContext spark,
       LoraTrainer trainer,
@@ -34,23 +41,37 @@ final class TrainingRounds implements TrainingSteps {
     this.adapter = adapter;
     this.key = key;
     this.tasks = tasks;
+    this.layout = new RowLayout(adapter.parameterRows());
+    this.communication = key.settings().rounds().type();
+    this.initial = adapter.values();
   }
 
   @Override
   public StepResult step(List<Sequence> sequences) {
+    long begun = System.nanoTime();
     long predictions =
         sequences.stream().mapToLong(sequence -> sequence.batch().predictions()).sum();
-    Broadcast<float[]> values = spark.broadcast(adapter.values());
+    RoundValues down = RoundValues.of(layout, communication, adapter.values(), initial);
+    Broadcast<RoundValues> values = spark.broadcast(down);
     try {
       GradientTask task = new GradientTask(key, values, trainer.stepsDone(), predictions);
-      GradientSum sum =
+      RoundSum sum =
           spark
               .parallelize(sequences, tasks)
               .mapPartitionsWithIndex(task, true)
-              .treeAggregate(new GradientSum(), GradientSum::merge, GradientSum::merge, TREE_DEPTH);
+              .treeAggregate(new RoundSum(), RoundSum::merge, RoundSum::merge, TREE_DEPTH);
       largestProcess = sum.largestProcess();
-      trainer.addGradients(sum.gradients());
-      return trainer.update(sum.loss() / predictions, predictions);
+      trainer.addGradients(sum.values(0));
+      long update = System.nanoTime();
+      StepResult result = trainer.update(sum.number(0) / predictions, predictions);
+      long end = System.nanoTime();
+      costs.add(
+          new RoundCost(
+              (end - begun) / 1e9,
+              sum.computeSeconds(spark.defaultParallelism()) + (end - update) / 1e9,
+              down.bytes(),
+              sum.bytes()));
+      return result;
     } finally {
       values.destroy();
     }
@@ -62,8 +83,14 @@ final class TrainingRounds implements TrainingSteps {
   }
 
   @Override
+  public RoundCost cost() {
+    return costs.last();
+  }
+
+  @Override
   public void describe(ObjectNode result) {
     result.put("tasks", tasks);
     result.put("threads_per_task", key.threads());
+    costs.describe(result);
   }
 }

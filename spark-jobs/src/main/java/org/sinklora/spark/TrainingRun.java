@@ -10,8 +10,8 @@ import org.sinklora.lora.LoraTrainer;
 
 /** A training run: from a prepared data set to an adapter folder. */
 final class TrainingRun {
-  /** Adapter, gradient and two moments: what a run holds for each trained value, in floats. */
-  private static final int FLOATS_PER_VALUE = 3;
+  /** Adapter, two moments, outer momentum: what a checkpoint holds for each value, in floats. */
+  private static final int FLOATS_PER_VALUE = 4;
 
   private final Place place;
   private final Storage storage;
@@ -58,10 +58,11 @@ final class TrainingRun {
               RunFolder.identity(settings, model, data),
               target.keepCheckpoints());
       folder.begin();
-      if (target.resume()) {
-        resume(checkpoints, trainer);
-      }
+      // Before anything is restored: what all processes know is the adapter as it is created.
       TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
+      if (target.resume()) {
+        resume(checkpoints, trainer, steps);
+      }
       ObjectNode result =
           new TrainingLoop(storage, settings, target, true).run(feed, trainer, steps, checkpoints);
       AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
@@ -72,8 +73,9 @@ final class TrainingRun {
     }
   }
 
-  private static void resume(Checkpoints checkpoints, LoraTrainer trainer) throws IOException {
-    Optional<String> from = checkpoints.restore(trainer);
+  private static void resume(Checkpoints checkpoints, LoraTrainer trainer, TrainingSteps steps)
+      throws IOException {
+    Optional<String> from = checkpoints.restore(trainer, steps);
     System.err.println(
         from.map(name -> "Continuing from checkpoint " + name)
             .orElse("There is no whole checkpoint: starting from the beginning"));

@@ -129,6 +129,37 @@ class FaultsTest {
     assertArrayEquals(train("undisturbed", "local[2]", "faulty:" + BundledModel.folder()), adapter);
   }
 
+  /**
+   * In a round of four steps: what its worker had done of them is done again by another process.
+   */
+  @Test
+  void anExecutorIsKilledAmongLocalSteps() throws IOException {
+    once(ProcessHandle::destroyForcibly);
+    byte[] adapter = trainLocally("disturbed", "local-cluster[2,1,1024]");
+    assertTrue(TaskWatch.FAILED.get() > 0, "no task was lost");
+    assertArrayEquals(trainLocally("undisturbed", "local[2]"), adapter);
+  }
+
+  private byte[] trainLocally(String name, String master) throws IOException {
+    Path output = folder.resolve(name);
+    Cli.succeed(
+        SampleData.train(
+            output,
+            "--master",
+            master,
+            "--data",
+            SampleData.tokenFiles(),
+            "--sync-every",
+            4,
+            "--workers",
+            2,
+            "--threads-per-task",
+            1,
+            "--steps",
+            12));
+    return Files.readAllBytes(output.resolve("adapter/adapter_model.safetensors"));
+  }
+
   /** Executors have another working folder: there a relative path is none. */
   @Test
   void aModelThatOnlyTheDriverSees() throws IOException {
