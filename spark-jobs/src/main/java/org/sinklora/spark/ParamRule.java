@@ -67,8 +67,7 @@ final class ParamRule<T> extends AbstractFunction1<T, Object> implements Seriali
     List<String> known = List.of(choices);
     int last = choices.length - 1;
     String limit = String.join(", ", known.subList(0, last)) + " or " + choices[last];
-    return new ParamRule<>(
-        value -> require(known.contains(value), name, "'" + value + "'", limit));
+    return new ParamRule<>(value -> require(known.contains(value), name, "'" + value + "'", limit));
   }
 
   /** What a parser reads, whose message says what it takes. */
