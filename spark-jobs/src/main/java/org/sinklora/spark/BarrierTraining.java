@@ -71,9 +71,11 @@ final class BarrierTraining {
       System.err.printf(
           "Training with %d ranks in one stage; metrics go to %s%n", ranks, target.metrics());
       String identity = RunFolder.identity(settings, model, data).toString();
+      folder.describe(settings, model, data);
       ObjectNode result =
           train(context, new RankTask(devices, settings, model, target, identity, sequences));
       result.set("data", feed.shares());
+      folder.finish(result);
       return result;
     } finally {
       sequences.destroy();
@@ -81,8 +83,9 @@ final class BarrierTraining {
   }
 
   private ObjectNode train(JavaSparkContext context, RankTask task) throws IOException {
-    context.setJobDescription("train on %d devices".formatted(ranks));
-    try {
+    String text =
+        "Training %,d steps on %,d devices".formatted(settings.optimizer().steps(), ranks);
+    try (JobDescription job = JobDescription.of(text)) {
       RDD<String> results =
           context
               .parallelize(Collections.nCopies(ranks, 0), ranks)
@@ -92,8 +95,6 @@ final class BarrierTraining {
       // The shuffle matters: Spark tries a barrier stage again only if another stage follows it.
       List<String> result = results.toJavaRDD().repartition(1).collect();
       return (ObjectNode) new JsonMapper().readTree(result.get(0));
-    } finally {
-      context.setJobDescription(null);
     }
   }
 }

@@ -15,6 +15,10 @@ record BundleLibrary(Pattern name, Predicate<String> keeps) {
   /** The parts of CUDA that are called; the jar has some forty. */
   private static final String CUDA_PARTS = "cudart|cublas|cublasLt|nvrtc|cudnn|nccl";
 
+  /** Of the library that draws curves what a page takes in, and its license. */
+  private static final Pattern PLOT =
+      Pattern.compile(".*/(dist/uPlot\\.(iife\\.min\\.js|min\\.css)|LICENSE)");
+
   /** Jars that go along whole: no Spark, no Hadoop, no ND4J. */
   private static final List<String> WHOLE =
       List.of(
@@ -28,6 +32,7 @@ record BundleLibrary(Pattern name, Predicate<String> keeps) {
           "snakeyaml-[0-9.]+",
           "picocli-.*",
           "progressbar-.*",
+          "jmustache-.*",
           "jline-terminal-.*",
           "slf4j-(api|simple)-.*");
 
@@ -56,6 +61,7 @@ record BundleLibrary(Pattern name, Predicate<String> keeps) {
                 !entry.startsWith("native/lib/")
                     || entry.startsWith(tokenizers)
                     || entry.endsWith(".properties")));
+    libraries.add(new BundleLibrary(jar("uplot-.*"), entry -> PLOT.matcher(entry).matches()));
     return List.copyOf(libraries);
   }
 

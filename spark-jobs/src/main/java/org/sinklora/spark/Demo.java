@@ -117,7 +117,9 @@ public final class Demo implements Callable<Integer> {
         generation.path("cacheBytes").asLong(),
         generation.path("fullCacheBytes").asLong());
     out.printf(
-        "%nAdapter: %s%nTime: %.0f s%n",
-        result.path("adapter").asText(), result.path("seconds").path("total").asDouble());
+        "%nAdapter: %s%nReport: %s%nTime: %.0f s%n",
+        result.path("adapter").asText(),
+        result.path("report").asText(),
+        result.path("seconds").path("total").asDouble());
   }
 }

@@ -92,9 +92,9 @@ final class DemoRun {
         "evaluate",
         "Evaluating on %d held-out files".formatted(plan.documents()),
         () -> {
-          add(perplexity, "base", evaluation.of(place, base, null));
-          add(perplexity, "base+rope", evaluation.of(place, extended, null));
-          return add(perplexity, "adapter", evaluation.of(place, extended, adapter));
+          evaluate(perplexity, "base", evaluation, target, base, null);
+          evaluate(perplexity, "base+rope", evaluation, target, extended, null);
+          return evaluate(perplexity, "adapter", evaluation, target, extended, adapter);
         });
     String exported = plan.output() + "/peft";
     timed(
@@ -114,6 +114,7 @@ final class DemoRun {
             () -> generate(extended, adapter)));
     result.put("protocol", evaluation.describe());
     result.put("adapter", exported);
+    result.put("report", target.report());
     seconds.put("total", (System.nanoTime() - start) / 1e9);
     result.set("seconds", seconds);
     return result;
@@ -177,15 +178,17 @@ final class DemoRun {
     }
   }
 
-  private ArrayNode add(ArrayNode list, String name, Map<Integer, Perplexity> found) {
-    found.forEach(
-        (length, perplexity) ->
-            list.addObject()
-                .put("name", name)
-                .put("context", length)
-                .put("value", perplexity.value())
-                .put("standard_error", perplexity.standardError())
-                .put("windows", perplexity.windows()));
+  private ArrayNode evaluate(
+      ArrayNode list,
+      String name,
+      PerplexityEvaluation evaluation,
+      TrainTarget target,
+      ModelSource model,
+      String adapter)
+      throws IOException {
+    Map<Integer, Perplexity> found = evaluation.of(place, model, adapter);
+    found.forEach((length, value) -> list.add(RunPerplexity.row(name, length, value)));
+    RunPerplexity.add(storage, target.folder(), name, evaluation.describe(), found);
     return list;
   }
 

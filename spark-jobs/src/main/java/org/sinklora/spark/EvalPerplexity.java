@@ -105,6 +105,12 @@ public final class EvalPerplexity implements Callable<Integer> {
   private int tail = Integer.MAX_VALUE;
 
   @Option(
+      names = "--run",
+      paramLabel = "FOLDER",
+      description = "Output folder of 'train', whose report shall have the result, too.")
+  private String run;
+
+  @Option(
       names = "--quantization",
       paramLabel = "none|nf4",
       description =
@@ -128,6 +134,9 @@ public final class EvalPerplexity implements Callable<Integer> {
           "--context is for the base model; an adapter brings the context it was trained for");
     }
     Storage storage = Storage.here();
+    if (run != null) {
+      TrainingReport.check(storage, run);
+    }
     ModelSource source =
         AdapterFolder.modelOrBundled(adapter, model, storage).extended(context, ropeScaling);
     if (quantization != null) {
@@ -148,6 +157,10 @@ public final class EvalPerplexity implements Callable<Integer> {
       ObjectNode result = json(evaluation.describe(), source, found);
       result.put("seconds", (System.nanoTime() - start) / 1e9);
       common.writeJson(result);
+      if (run != null) {
+        String name = adapter == null ? "base" : "adapter";
+        RunPerplexity.add(storage, run, name, evaluation.describe(), found);
+      }
       print(evaluation.describe(), found);
     }
     return 0;

@@ -60,7 +60,9 @@ final class GpuExecutors {
     int executors = conf.getInt("spark.executor.instances", 0);
     if (executors == 0) {
       // A job waits until executors have registered.
-      spark.parallelize(List.of(0), 1).count();
+      try (JobDescription job = JobDescription.of("Waiting for the executors")) {
+        spark.parallelize(List.of(0), 1).count();
+      }
       // The driver is listed as well.
       executors = spark.sc().statusTracker().getExecutorInfos().length - 1;
     }

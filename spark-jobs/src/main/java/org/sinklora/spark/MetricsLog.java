@@ -10,6 +10,7 @@ import org.sinklora.lora.StepResult;
 
 /** One JSON line for each step, readable while the run goes on. */
 final class MetricsLog implements AutoCloseable {
+  static final String FILE = "metrics.jsonl";
   private static final JsonMapper JSON = new JsonMapper();
 
   private final OutputStream out;
@@ -42,16 +43,19 @@ final class MetricsLog implements AutoCloseable {
   }
 
   /**
+   * @param tokens of the step, with and without loss
    * @param round what the round took that ends with the step; null if none does, or nothing is
    *     distributed
    */
-  void add(StepResult step, double tokensPerSecond, long memoryBytes, RoundCost round)
+  void add(StepResult step, long tokens, double tokensPerSecond, long memoryBytes, RoundCost round)
       throws IOException {
     ObjectNode line = JSON.createObjectNode();
     line.put("step", step.step());
     line.put("loss", step.loss());
     line.put("learning_rate", step.learningRate());
     line.put("grad_norm", step.gradNorm());
+    line.put("tokens", tokens);
+    line.put("predictions", step.predictions());
     line.put("tokens_per_second", Math.round(tokensPerSecond));
     line.put("memory_mib", memoryBytes >> 20);
     if (round != null) {

@@ -21,13 +21,16 @@ final class ModelReach {
     }
     String config = Storage.child(source.location(), "config.json");
     int tasks = Math.max(1, spark.defaultParallelism());
-    List<String> without =
-        spark
-            .parallelize(IntStream.range(0, tasks).boxed().toList(), tasks)
-            .filter(task -> !SparkSessions.taskStorage().exists(config))
-            .map(task -> SparkEnv.get().blockManager().blockManagerId().host())
-            .distinct()
-            .collect();
+    List<String> without;
+    try (JobDescription job = JobDescription.of("Looking for the model on the executors")) {
+      without =
+          spark
+              .parallelize(IntStream.range(0, tasks).boxed().toList(), tasks)
+              .filter(task -> !SparkSessions.taskStorage().exists(config))
+              .map(task -> SparkEnv.get().blockManager().blockManagerId().host())
+              .distinct()
+              .collect();
+    }
     if (!without.isEmpty()) {
       throw new UserException(
           "The model folder %s is on this host, but not where executors look for it on %s; give a path on hdfs: or s3a:, or an absolute one that is the same on every host"

@@ -61,7 +61,7 @@ record PerplexityEvaluation(
     int longest = lengths.stream().mapToInt(Integer::intValue).max().orElseThrow();
     int minimum = minimumTokens > 0 ? minimumTokens : longest;
     List<Slice> slices = EvaluationWindows.documents(set.lengths(), longest, minimum, documents);
-    int[] tokens = joined(set.read(slices));
+    int[] tokens = read(set, slices);
     Map<Integer, int[]> starts = new TreeMap<>();
     for (int length : lengths) {
       int[] positions = new int[slices.size()];
@@ -79,7 +79,7 @@ record PerplexityEvaluation(
           "The held-out stream has %,d tokens, more than the %,d of one evaluation; hold out fewer documents"
               .formatted(size, LONGEST_STREAM));
     }
-    int[] tokens = joined(set.read(EvaluationWindows.whole(set.lengths())));
+    int[] tokens = read(set, EvaluationWindows.whole(set.lengths()));
     Map<Integer, int[]> starts = new TreeMap<>();
     for (int length : lengths) {
       if (tokens.length < length) {
@@ -92,6 +92,12 @@ record PerplexityEvaluation(
       starts.put(length, positions);
     }
     return windows.run(tokens, starts);
+  }
+
+  private static int[] read(TokenDataSet set, List<Slice> slices) {
+    try (JobDescription job = JobDescription.of("Reading the held-out documents")) {
+      return joined(set.read(slices));
+    }
   }
 
   private static int[] joined(List<int[]> parts) {

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.LongAccumulator;
@@ -38,27 +39,39 @@ final class PerplexityJob implements WindowEvaluation {
     Broadcast<int[]> stream = spark.broadcast(tokens);
     LongAccumulator done = spark.sc().longAccumulator();
     int counted = tail;
+    String text =
+        "Perplexity at %s tokens"
+            .formatted(
+                starts.keySet().stream()
+                    .sorted()
+                    .map("%,d"::formatted)
+                    .collect(Collectors.joining(", ")));
     // One window a task: tasks are then of equal size and the progress is seen.
-    var job =
-        spark
-            .parallelize(windows, windows.size())
-            .map(
-                window -> {
-                  int[] ids =
-                      Arrays.copyOfRange(
-                          stream.value(), window.start(), window.start() + window.length());
-                  WindowLoss loss =
-                      TaskWorkers.with(
-                          key,
-                          () -> EvaluationWorker.create(key),
-                          (EvaluationWorker worker) -> worker.evaluate(ids, counted));
-                  done.add(window.length());
-                  return new Loss(window, loss);
-                })
-            .collectAsync();
-    List<Loss> losses = Waiting.on(job, "Evaluating", "tokens", total, done);
+    List<Loss> losses;
+    try (JobDescription description = JobDescription.of(text)) {
+      var job =
+          spark
+              .parallelize(windows, windows.size())
+              .map(
+                  window -> {
+                    int[] ids =
+                        Arrays.copyOfRange(
+                            stream.value(), window.start(), window.start() + window.length());
+                    WindowLoss loss =
+                        TaskWorkers.with(
+                            key,
+                            () -> EvaluationWorker.create(key),
+                            (EvaluationWorker worker) -> worker.evaluate(ids, counted));
+                    done.add(window.length());
+                    return new Loss(window, loss);
+                  })
+              .collectAsync();
+      losses = Waiting.on(job, "Evaluating", "tokens", total, done);
+    }
     stream.destroy();
     TaskWorkers.closeIdle();
-    return Loss.summary(losses);
+    Map<Integer, Perplexity> found = Loss.summary(losses);
+    found.forEach((length, perplexity) -> RunMetrics.perplexity(length, perplexity.value()));
+    return found;
   }
 }

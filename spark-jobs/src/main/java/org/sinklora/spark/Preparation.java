@@ -57,6 +57,8 @@ final class Preparation {
   /** Documents that are packed together by one task; fixed, so that the result is. */
   private static final int DOCUMENTS_PER_PACK = 4096;
 
+  private static final String CHOOSING = "prepare: choosing and tokenising the texts";
+
   private final SparkSession spark;
   private final PreparationSettings settings;
 
@@ -110,13 +112,14 @@ final class Preparation {
                 texts.map(text -> RowFactory.create(text.name(), text.text(), text.answers())),
                 TEXT)
             .persist(StorageLevel.DISK_ONLY());
-    Dataset<Row> all =
-        tokenize(new TextSelection(spark, settings).select(read))
-            .persist(StorageLevel.MEMORY_AND_DISK());
+    Dataset<Row> all = chosen(read).persist(StorageLevel.MEMORY_AND_DISK());
     try {
-      Dataset<Row> tokens = numbered(all.filter(functions.col("dropped").isNull()));
-      if (tokens.isEmpty()) {
-        throw TokenizedTexts.noneLeft(settings.minimumCharacters());
+      Dataset<Row> tokens;
+      try (JobDescription job = JobDescription.of(CHOOSING)) {
+        tokens = numbered(all.filter(functions.col("dropped").isNull()));
+        if (tokens.isEmpty()) {
+          throw TokenizedTexts.noneLeft(settings.minimumCharacters());
+        }
       }
       DataSetInfo info =
           new DataSetInfo(
@@ -133,7 +136,10 @@ final class Preparation {
               write(tokens, Split.TRAIN, bos, fresh),
               write(tokens, Split.HELD_OUT, bos, fresh));
       storage.writeText(Storage.child(fresh, DataSetInfo.FILE), info.toJson());
-      QualityReport report = report(all, start);
+      QualityReport report;
+      try (JobDescription job = JobDescription.of("prepare: counting what was kept")) {
+        report = report(all, start);
+      }
       storage.writeText(
           Storage.child(fresh, QualityReport.FILE), report.json().toPrettyString() + "\n");
       storage.replace(fresh, output);
@@ -142,6 +148,12 @@ final class Preparation {
       all.unpersist();
       read.unpersist();
       storage.delete(fresh);
+    }
+  }
+
+  private Dataset<Row> chosen(Dataset<Row> read) {
+    try (JobDescription job = JobDescription.of(CHOOSING)) {
+      return tokenize(new TextSelection(spark, settings).select(read));
     }
   }
 
@@ -244,7 +256,9 @@ final class Preparation {
         tokens.filter(functions.col("held_out").equalTo(split == Split.HELD_OUT)).drop("held_out");
     boolean packs = settings.packedLength() > 0 && split == Split.TRAIN;
     if (packs) {
-      rows = packed(rows, bos);
+      try (JobDescription job = JobDescription.of("prepare: packing the sequences")) {
+        rows = packed(rows, bos);
+      }
     }
     if (settings.supervision() == null) {
       rows = rows.select("input_ids", "document");
@@ -252,6 +266,12 @@ final class Preparation {
       rows = rows.select("input_ids", "labels", "document");
     }
     String target = Storage.child(folder, split.folder());
+    try (JobDescription job = JobDescription.of("prepare: writing " + split.folder())) {
+      return write(rows, target);
+    }
+  }
+
+  private DataSetInfo.Part write(Dataset<Row> rows, String target) {
     rows.write().parquet(target);
     Row sums =
         spark

@@ -32,10 +32,39 @@ final class RunFolder {
       return;
     }
     // Only what a run writes: the folder may hold something else.
-    for (String old : List.of(target.adapter(), target.checkpoints(), target.metrics())) {
+    for (String old :
+        List.of(
+            target.adapter(),
+            target.checkpoints(),
+            target.metrics(),
+            target.tensorBoard(),
+            target.record(),
+            Storage.child(target.folder(), RunPerplexity.FILE),
+            target.report())) {
       storage.delete(old);
     }
     storage.createFolder(target.folder());
+  }
+
+  /** Notes what the run is made of. */
+  void describe(TrainSettings settings, ModelSource model, TrainingData data) throws IOException {
+    RunRecord.begin(storage, target, settings, model, data);
+  }
+
+  /**
+   * Notes the result and makes the report. A failure is told, and fails nothing: the adapter is
+   * there.
+   */
+  void finish(ObjectNode result) {
+    try {
+      RunRecord.end(storage, target, result);
+      TrainingReport.write(storage, target.folder(), target.report());
+      result.put("report", target.report());
+    } catch (IOException | RuntimeException e) {
+      System.err.printf(
+          "There is no report (%s); make it with 'sinklora report --run %s'%n",
+          FailureReport.oneLine(FailureReport.describe(e)), target.folder());
+    }
   }
 
   /** What must be the same for a checkpoint to be continued. */

@@ -69,8 +69,16 @@ final class SequenceFeed implements StepSequences {
   }
 
   private void fetch(long step) {
-    long from = step * batchSize;
-    int count = (int) (Math.min(steps, step + stepsAtATime) * batchSize - from);
+    long end = Math.min(steps, step + stepsAtATime);
+    String text = "Reading the sequences of steps %,d-%,d".formatted(step + 1, end);
+    try (JobDescription job = JobDescription.of(text)) {
+      fetched = read(step * batchSize, (int) ((end - step) * batchSize));
+    }
+    first = step;
+  }
+
+  /** Reads sequences of the run, in order. */
+  private List<Sequence> read(long from, int count) {
     Draw[] drawn = new Draw[count];
     Arrays.setAll(drawn, i -> draws.draw(from + i));
     Sequence[] sequences = new Sequence[count];
@@ -92,8 +100,7 @@ final class SequenceFeed implements StepSequences {
         }
       }
     }
-    fetched = List.of(sequences);
-    first = step;
+    return List.of(sequences);
   }
 
   /** Every piece of the run has a number of its own: a row has no more pieces than tokens. */

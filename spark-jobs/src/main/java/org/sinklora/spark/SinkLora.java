@@ -17,6 +17,7 @@ import picocli.CommandLine.Command;
       Prepare.class,
       Train.class,
       Eval.class,
+      Report.class,
       Export.class,
       Generate.class,
       Bench.class,

@@ -49,10 +49,13 @@ final class SparkPlace implements Place {
   public TokenDataSet open(String data, Split split, Tokenizer tokenizer, ModelSource model)
       throws IOException {
     DataSets sets = new DataSets(storage, data);
-    return sets.isParquet()
-        ? ParquetTokens.open(
-            spark, data, split, tokenizer.fingerprint(), model.config().vocabSize())
-        : sets.open(split, tokenizer, model);
+    if (!sets.isParquet()) {
+      return sets.open(split, tokenizer, model);
+    }
+    try (JobDescription job = JobDescription.of("Opening the data set " + data)) {
+      return ParquetTokens.open(
+          spark, data, split, tokenizer.fingerprint(), model.config().vocabSize());
+    }
   }
 
   @Override

@@ -8,6 +8,7 @@ import org.apache.spark.sql.SparkSession;
 /** Opens the Spark session of an application. */
 final class SparkSessions {
   private static final String VECTOR_API = "--add-modules=jdk.incubator.vector";
+  private static final String PLUGINS = "spark.plugins";
 
   private SparkSessions() {}
 
@@ -29,6 +30,10 @@ final class SparkSessions {
     String executorOptions = conf.get("spark.executor.extraJavaOptions", "");
     if (!executorOptions.contains(VECTOR_API)) {
       conf.set("spark.executor.extraJavaOptions", (executorOptions + " " + VECTOR_API).trim());
+    }
+    String plugins = conf.get(PLUGINS, "");
+    if (!plugins.contains(MetricsPlugin.class.getName())) {
+      conf.set(PLUGINS, (plugins.isBlank() ? "" : plugins + ",") + MetricsPlugin.class.getName());
     }
     // Training and evaluation have a progress bar of their own; elsewhere Spark's tells the stages.
     boolean bar = application.equals("prepare") && System.console() != null;

@@ -5,6 +5,8 @@ import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.sinklora.data.Document;
 import org.sinklora.data.JsonLines;
@@ -69,7 +71,10 @@ final class SparkTexts {
 
   private JavaRDD<Text> parquet(List<TextSources.Source> tables) {
     String[] files = tables.stream().map(TextSources.Source::file).toArray(String[]::new);
-    var table = spark.read().parquet(files);
+    Dataset<Row> table;
+    try (JobDescription job = JobDescription.of("prepare: looking at the inputs")) {
+      table = spark.read().parquet(files);
+    }
     if (!List.of(table.columns()).contains(field)) {
       throw new UserException(
           "%s has no column '%s'; it has %s; name the one with the text with --text-field"

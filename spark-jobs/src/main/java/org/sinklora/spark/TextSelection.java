@@ -68,7 +68,12 @@ final class TextSelection {
             .withColumn("place", place("name", "hash"))
             .withColumn("dropped", orWhen(col("place").gt(1), QualityReport.SAME_NAME))
             .drop("hash", "place");
-    return settings.nearDuplicates() > 0 ? withoutNear(selected) : selected;
+    if (settings.nearDuplicates() <= 0) {
+      return selected;
+    }
+    try (JobDescription job = JobDescription.of("prepare: looking for near duplicates")) {
+      return withoutNear(selected);
+    }
   }
 
   /** Counts from 1 the rows that are alike in one column and still kept. */

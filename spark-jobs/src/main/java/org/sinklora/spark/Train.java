@@ -61,12 +61,13 @@ public final class Train implements Callable<Integer> {
     spec.commandLine()
         .getOut()
         .printf(
-            "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%n",
+            "Trained %,d values in %,d steps, %.0f s, %,.0f tokens/s. Adapter: %s%s%n",
             result.path("trained_values").asLong(),
             result.path("steps").asLong(),
             result.path("seconds").asDouble(),
             result.path("tokens_per_second").asDouble(),
-            result.path("adapter").asText());
+            result.path("adapter").asText(),
+            result.has("report") ? ", report: " + result.path("report").asText() : "");
     spec.commandLine().getOut().print(RoundCosts.line(result));
     spec.commandLine().getOut().flush();
     return 0;

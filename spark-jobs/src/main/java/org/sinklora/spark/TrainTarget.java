@@ -72,6 +72,18 @@ record TrainTarget(
   }
 
   String metrics() {
-    return Storage.child(folder, "metrics.jsonl");
+    return Storage.child(folder, MetricsLog.FILE);
+  }
+
+  String tensorBoard() {
+    return Storage.child(folder, "tensorboard");
+  }
+
+  String record() {
+    return Storage.child(folder, RunRecord.FILE);
+  }
+
+  String report() {
+    return Storage.child(folder, TrainingReport.FILE);
   }
 }

@@ -28,7 +28,7 @@ final class TrainTargetOptions {
       names = "--output",
       paramLabel = "FOLDER",
       required = true,
-      description = "Receives adapter/, checkpoints/ and metrics.jsonl.")
+      description = "Receives adapter/, checkpoints/, metrics.jsonl, tensorboard/ and report.html.")
   private String output;
 
   @Option(names = "--overwrite", description = "Replace the output folder.")

@@ -35,8 +35,8 @@ final class TrainingLoop {
     List<Double> losses = new ArrayList<>();
     long start = System.nanoTime();
     long trained = 0;
-    try (MetricsLog metrics = records ? new MetricsLog(storage, target.metrics(), first) : null;
-        Progress progress = records ? new Progress("Training", "steps", last, first) : null) {
+    try (TrainingReports reports =
+        records ? new TrainingReports(storage, target, first, last) : null) {
       while (trainer.stepsDone() < last) {
         long begun = System.nanoTime();
         long done = trainer.stepsDone();
@@ -44,16 +44,21 @@ final class TrainingLoop {
         for (long step = done; step < endOfRound(done, last, steps); step++) {
           sequences.add(feed.step(step));
         }
-        List<StepResult> round = steps.round(sequences);
+        List<StepResult> round = round(steps, sequences, done);
         long tokens = sequences.stream().mapToLong(this::tokensOfStep).sum();
         double rate = tokens / ((System.nanoTime() - begun) / 1e9);
         trained += tokens;
-        for (StepResult step : round) {
+        for (int i = 0; i < round.size(); i++) {
+          StepResult step = round.get(i);
           losses.add(step.loss());
           if (records) {
             boolean ends = step.step() == trainer.stepsDone();
-            metrics.add(step, rate, steps.largestProcess(), ends ? steps.cost() : null);
-            progress.update(step.step(), note(step, rate, steps.largestProcess()));
+            reports.add(
+                step,
+                tokensOfStep(sequences.get(i)),
+                rate,
+                steps.largestProcess(),
+                ends ? steps.cost() : null);
           }
         }
         if (records && isCheckpointDue(done, trainer.stepsDone(), last)) {
@@ -80,6 +85,17 @@ final class TrainingLoop {
     return Math.min(last, (done / steps.stepsOfRound() + 1) * steps.stepsOfRound());
   }
 
+  private List<StepResult> round(TrainingSteps steps, List<List<Sequence>> sequences, long done) {
+    long all = settings.optimizer().steps();
+    String text =
+        sequences.size() == 1
+            ? "Training step %,d of %,d".formatted(done + 1, all)
+            : "Training steps %,d-%,d of %,d".formatted(done + 1, done + sequences.size(), all);
+    try (JobDescription job = JobDescription.of(text)) {
+      return steps.round(sequences);
+    }
+  }
+
   /**
    * A checkpoint is of the end of a round, the first one at or behind the step that asks for it.
    */
@@ -92,11 +108,5 @@ final class TrainingLoop {
   private long tokensOfStep(List<Sequence> sequences) {
     long own = sequences.stream().mapToLong(sequence -> sequence.tokens().length).sum();
     return own * settings.optimizer().batchSize() / sequences.size();
-  }
-
-  private static String note(StepResult step, double tokensPerSecond, long memory) {
-    return "loss %.4f, lr %.2g, grad norm %.3f, %,.0f tokens/s, %,d MiB"
-        .formatted(
-            step.loss(), step.learningRate(), step.gradNorm(), tokensPerSecond, memory >> 20);
   }
 }

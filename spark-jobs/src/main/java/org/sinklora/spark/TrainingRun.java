@@ -58,6 +58,7 @@ final class TrainingRun {
               RunFolder.identity(settings, model, data),
               target.keepCheckpoints());
       folder.begin();
+      folder.describe(settings, model, data);
       // Before anything is restored: what all processes know is the adapter as it is created.
       TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
       if (target.resume()) {
@@ -69,6 +70,7 @@ final class TrainingRun {
       result.put("trained_values", adapter.size());
       steps.describe(result);
       result.set("data", feed.shares());
+      folder.finish(result);
       return result;
     }
   }

@@ -49,6 +49,8 @@ class ApplicationJarTest {
         assertHas(jar, main.getName().replace('.', '/') + ".class");
       }
       assertHas(jar, "org/sinklora/data/javalm-5m/model.safetensors");
+      assertHas(jar, "com/samskivert/mustache/Mustache.class");
+      assertTrue(jar.stream().anyMatch(entry -> entry.getName().endsWith("/uPlot.iife.min.js")));
       List<String> foreign =
           jar.stream()
               .map(JarEntry::getName)

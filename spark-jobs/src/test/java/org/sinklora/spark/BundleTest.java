@@ -150,8 +150,19 @@ class BundleTest {
   }
 
   @Test
+  void theReportOfATrainingNeedsNoSpark() throws IOException, InterruptedException {
+    Path training = Files.createDirectory(folder.resolve("training"));
+    Files.writeString(training.resolve("metrics.jsonl"), "{\"step\":1,\"loss\":2.5}\n");
+    Run run = run("sinklora", "report", "--run", "training");
+    assertEquals(0, run.code(), run.all());
+    JsonNode charts = ReportPage.charts(ReportPage.parse(training.resolve("report.html")));
+    assertEquals("[2.5]", charts.at("/0/series/0/values").toString());
+  }
+
+  @Test
   void everyCommandHasHelp() throws IOException, InterruptedException {
-    for (String command : List.of("", "prepare", "train", "demo", "bundle", "eval perplexity")) {
+    for (String command :
+        List.of("", "prepare", "train", "demo", "bundle", "eval perplexity", "report")) {
       Run run = run("sinklora", (Object[]) (command + " --help").strip().split(" "));
       assertEquals(0, run.code(), run.all());
       assertTrue(run.said().get(0).startsWith("Usage: sinklora " + command), run.all());

@@ -56,6 +56,8 @@ class DemoTest {
     assertTrue(
         Files.exists(
             Path.of(result.path("adapter").asText()).resolve("adapter_model.safetensors")));
+    String report = Files.readString(Path.of(result.path("report").asText()));
+    assertTrue(report.contains(">base+rope<"), "the perplexities are in the report");
     long cache = result.at("/generation/cacheBytes").asLong();
     assertTrue(cache > 0 && cache < result.at("/generation/fullCacheBytes").asLong());
     assertTrue(result.at("/seconds/total").asDouble() > 0);

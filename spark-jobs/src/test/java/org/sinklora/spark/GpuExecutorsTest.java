@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Tag;
@@ -30,6 +31,8 @@ import org.sinklora.lora.GradientExchange;
 @Tag("slow")
 class GpuExecutorsTest {
   private static final JsonMapper JSON = new JsonMapper();
+
+  private static final String METRIC = "org.sinklora.spark.MetricsPlugin.training.step";
 
   @TempDir private Path folder;
 
@@ -135,15 +138,32 @@ class GpuExecutorsTest {
           1e-5,
           "step " + (step + 1));
     }
+    assertTrue(lastStepInSinkOfTheExecutor() >= 1);
   }
 
-  private Map<String, String> sparkSettings() {
+  private double lastStepInSinkOfTheExecutor() throws IOException {
+    try (Stream<Path> files = Files.list(folder.resolve("csv"))) {
+      Path steps =
+          files
+              .filter(file -> file.toString().endsWith(".0.plugin." + METRIC + ".csv"))
+              .findFirst()
+              .orElseThrow(() -> new AssertionError("the executor told nothing of its steps"));
+      List<String> lines = Files.readAllLines(steps);
+      return Double.parseDouble(lines.get(lines.size() - 1).split(",")[1]);
+    }
+  }
+
+  private Map<String, String> sparkSettings() throws IOException {
     String script = Path.of("../conf/discover-gpus.sh").toAbsolutePath().normalize().toString();
     Map<String, String> settings = new TreeMap<>();
     settings.put("spark.worker.resource.gpu.amount", "2");
     settings.put("spark.worker.resource.gpu.discoveryScript", script);
     settings.put(GpuExecutors.EXECUTOR_AMOUNT, "2");
     settings.put(GpuExecutors.TASK_AMOUNT, "1");
+    String sink = "spark.metrics.conf.executor.sink.csv.";
+    settings.put(sink + "class", "org.apache.spark.metrics.sink.CsvSink");
+    settings.put(sink + "directory", Files.createDirectory(folder.resolve("csv")).toString());
+    settings.put(sink + "period", "1");
     settings.put("spark.executor.memory", "1g");
     settings.put("spark.executor.extraClassPath", System.getProperty("java.class.path"));
     settings.put("spark.executorEnv.SPARK_SCALA_VERSION", "2.13");

@@ -130,6 +130,8 @@ class HdfsTest {
     assertEquals(2, JSON.readTree(storage.readText(at("result.json"))).path("resumed_at").asInt());
     assertArrayEquals(adapter, storage.readBytes(weights));
     assertEquals(3, storage.readText(at("run/metrics.jsonl")).lines().count());
+    assertEquals(2, storage.list(at("run/tensorboard")).size(), "a file of events for each part");
+    assertTrue(storage.readText(at("run/report.html")).contains("<dd>3</dd>"), "three steps");
 
     Cli.succeed(
         "eval",

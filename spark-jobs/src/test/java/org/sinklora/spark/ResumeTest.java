@@ -45,6 +45,9 @@ class ResumeTest {
           file);
     }
     assertEquals(9, Files.readAllLines(killed.resolve("metrics.jsonl")).size());
+    List<EventFile.Event> events = EventFile.readAll(killed.resolve("tensorboard"));
+    assertEquals(9, events.get(events.size() - 1).step());
+    assertEquals(2, events.stream().filter(event -> event.status() == 1).count(), "starts");
 
     // Only the newest stay, and nothing half-written.
     try (var left = Files.list(killed.resolve("checkpoints"))) {

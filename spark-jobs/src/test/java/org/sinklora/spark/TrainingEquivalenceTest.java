@@ -68,6 +68,7 @@ class TrainingEquivalenceTest {
     }
     JsonNode saved = JSON.readTree(output.resolve("adapter/sinklora_config.json").toFile());
     assertEquals(256, saved.at("/training/context").asInt());
+    assertTrue(Files.exists(output.resolve("report.html")), "the report needs no Spark");
   }
 
   private static String read(Path file) {
