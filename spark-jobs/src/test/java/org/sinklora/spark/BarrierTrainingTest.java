@@ -13,7 +13,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
@@ -96,7 +95,6 @@ class BarrierTrainingTest {
     for (int step = 0; step < STEPS; step++) {
       assertEquals(ordinary.get(step), losses.get(step), BOUND, "step " + (step + 1));
     }
-    assertTrue(Collections.min(losses) < losses.get(0), "learns: " + losses);
     try (var left = Files.list(straight.resolve("checkpoints"))) {
       assertEquals(
           List.of("step-00000002", "step-00000004"),
