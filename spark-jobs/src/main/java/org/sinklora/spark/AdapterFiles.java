@@ -72,7 +72,7 @@ final class AdapterFiles implements Serializable {
   void write(Storage storage, String folder) throws IOException {
     try (LocalFolder local = new LocalFolder()) {
       unpack(local.path());
-      storage.upload(local.path(), folder);
+      storage.upload(local.path(), folder, AdapterFolder.LAST);
     }
   }
 

@@ -20,7 +20,8 @@ final class AdapterFolder {
   static final String CONFIG_FILE = "sinklora_config.json";
 
   /** Without it nobody takes the folder for an adapter. */
-  private static final String LAST = "adapter_config.json";
+  /** Tells that the folder is whole. */
+  static final String LAST = "adapter_config.json";
 
   private static final JsonMapper JSON = new JsonMapper();
 
