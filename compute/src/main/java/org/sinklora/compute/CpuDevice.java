@@ -62,11 +62,7 @@ public final class CpuDevice implements Device {
 
   @Override
   public String name() {
-    String vectors =
-        VectorUnit.isPresent()
-            ? VectorMath.SPECIES.vectorBitSize() + "-bit vectors"
-            : "plain kernels";
-    return "cpu (%d threads, %s)".formatted(threads(), vectors);
+    return "cpu (%d threads, %s)".formatted(threads(), VectorUnit.describe());
   }
 
   @Override

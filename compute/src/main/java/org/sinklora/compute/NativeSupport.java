@@ -19,6 +19,11 @@ public final class NativeSupport {
     return Pointer.maxBytes();
   }
 
+  /** Most memory that the process may occupy by these arrays' library, in bytes; 0 for no limit. */
+  public static long largestProcessBytes() {
+    return Pointer.maxPhysicalBytes();
+  }
+
   /**
    * Loads the library of the matrix products.
    *

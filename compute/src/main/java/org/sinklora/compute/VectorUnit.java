@@ -20,6 +20,11 @@ public final class VectorUnit {
     return PRESENT;
   }
 
+  /** What a person would call the kernels of this process, e.g. {@code 512-bit vectors}. */
+  public static String describe() {
+    return PRESENT ? VectorMath.SPECIES.vectorBitSize() + "-bit vectors" : "plain kernels";
+  }
+
   private static boolean detect() {
     boolean present =
         ModuleLayer.boot().findModule(MODULE).isPresent()

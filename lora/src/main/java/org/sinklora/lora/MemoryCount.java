@@ -42,9 +42,9 @@ final class MemoryCount {
   MemoryPlan plan(List<KeptActivations> layers, boolean parked) {
     int element = request.elementBytes();
     List<MemoryPlan.Item> items = new ArrayList<>();
-    add(items, "frozen weights", weights);
-    add(items, "adapter and its gradients", adapter());
-    add(items, "optimiser", optimizer());
+    add(items, MemoryPlan.WEIGHTS, weights);
+    add(items, MemoryPlan.ADAPTER, adapter());
+    add(items, MemoryPlan.OPTIMIZER, optimizer());
     int count = layers.size();
     add(items, LAYER_INPUTS, layerInput() * LayerInputs.inMemory(count, parked));
     long kept = 0;
@@ -57,7 +57,7 @@ final class MemoryCount {
     add(items, WIDENED, widened);
     add(items, HEAD, head());
     if (request.capacity() != Long.MAX_VALUE) {
-      add(items, "kernels and libraries", kernels());
+      add(items, MemoryPlan.KERNELS, kernels());
     }
     return new MemoryPlan(
         request.tokens(),

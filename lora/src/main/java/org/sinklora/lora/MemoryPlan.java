@@ -25,6 +25,18 @@ public record MemoryPlan(
     long parkedBytes,
     List<Item> items,
     long capacity) {
+  /** Name of the item that is the base model. */
+  public static final String WEIGHTS = "frozen weights";
+
+  /** Name of the item that is AdamW's averages. */
+  public static final String OPTIMIZER = "optimiser";
+
+  /** Name of the item that is what is trained. */
+  public static final String ADAPTER = "adapter and its gradients";
+
+  /** Name of the item that is what a GPU's kernels need, counted where there is a limit. */
+  public static final String KERNELS = "kernels and libraries";
+
   /** Tokens of an MLP's tile at most: enough to fill a GPU, few enough to cost no memory. */
   private static final int TILE_ROWS = 8192;
 

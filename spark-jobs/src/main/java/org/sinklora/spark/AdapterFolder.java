@@ -18,6 +18,10 @@ import org.sinklora.lora.Quantization;
  */
 final class AdapterFolder {
   static final String CONFIG_FILE = "sinklora_config.json";
+
+  /** Without it nobody takes the folder for an adapter. */
+  private static final String LAST = "adapter_config.json";
+
   private static final JsonMapper JSON = new JsonMapper();
 
   private AdapterFolder() {}
@@ -39,7 +43,7 @@ final class AdapterFolder {
       java.nio.file.Path folder = local.path().resolve("adapter");
       adapter.save(folder);
       Files.writeString(folder.resolve(CONFIG_FILE), json.toPrettyString() + "\n");
-      storage.upload(folder, target);
+      storage.upload(folder, target, LAST);
     }
   }
 

@@ -65,6 +65,7 @@ final class BarrierTraining {
     }
     SequenceFeed feed = new SequenceFeed(data, settings);
     JavaSparkContext context = SparkSessions.context(spark);
+    ModelReach.check(context, model);
     RankSequences sequences = RankSequences.broadcast(context, feed, settings);
     try {
       folder.begin();
@@ -92,6 +93,7 @@ final class BarrierTraining {
               .rdd()
               .barrier()
               .mapPartitions(task, false, ClassTag$.MODULE$.apply(String.class));
+      GpuExecutors.trainingStage(context.getConf()).ifPresent(results::withResources);
       // The shuffle matters: Spark tries a barrier stage again only if another stage follows it.
       List<String> result = results.toJavaRDD().repartition(1).collect();
       return (ObjectNode) new JsonMapper().readTree(result.get(0));

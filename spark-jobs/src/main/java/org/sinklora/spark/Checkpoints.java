@@ -59,6 +59,7 @@ final class Checkpoints {
       storage.delete(Storage.child(folder, old));
     }
     torn.clear();
+    storage.deleteHalfWritten(folder);
     List<String> all = all();
     for (String old : all.subList(0, Math.max(0, all.size() - keep))) {
       storage.delete(old);

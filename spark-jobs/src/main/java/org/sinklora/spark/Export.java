@@ -111,7 +111,8 @@ public final class Export implements Callable<Integer> {
       throws IOException {
     String target = request.output();
     boolean merged = request.format() == Format.MERGED;
-    storage.checkOutput(target, overwrite, merged ? "config.json" : "adapter_config.json");
+    String mark = merged ? "config.json" : "adapter_config.json";
+    storage.checkOutput(target, overwrite, mark);
     ModelSource source = AdapterFolder.model(request.adapter(), request.model(), storage);
     java.nio.file.Path from = storage.local(request.adapter());
     try (LocalFolder local = new LocalFolder();
@@ -124,7 +125,7 @@ public final class Export implements Callable<Integer> {
         case LORA -> saveLora(loaded, folder, request.allowLossy());
         case MERGED -> base.withAdapter(loaded).saveMerged(folder);
       }
-      storage.upload(folder, target);
+      storage.upload(folder, target, mark);
     }
     return merged
         ? "%s: the merged model, context %,d"

@@ -82,7 +82,8 @@ final class FrameTraining {
         .resolve(model.location(), model.config());
   }
 
-  private static String camelCase(String option) {
+  /** The param of an option. */
+  static String camelCase(String option) {
     String[] words = option.replaceFirst("^--", "").split("-");
     return words[0]
         + Arrays.stream(words, 1, words.length)

@@ -1,8 +1,12 @@
 package org.sinklora.spark;
 
 import java.util.List;
+import java.util.Optional;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.resource.ResourceProfile;
+import org.apache.spark.resource.ResourceProfileBuilder;
+import org.apache.spark.resource.TaskResourceRequests;
 
 /** The GPUs of Spark's executors, as Spark's settings give them to tasks. */
 final class GpuExecutors {
@@ -36,15 +40,37 @@ final class GpuExecutors {
           "--master %s has no executors with GPUs; take --master none to train on one GPU of this machine, or a standalone master and worker on it for all of them"
               .formatted(where));
     }
-    if (conf.getInt(EXECUTOR_AMOUNT, 0) < 1 || conf.getDouble(TASK_AMOUNT, 0) != 1) {
+    if (conf.getBoolean("spark.dynamicAllocation.enabled", false)) {
       throw new UserException(
-          "%s is %s and %s is %s; for one task a GPU set the first to the GPUs of an executor and the second to 1 (conf/spark-gpu.conf)"
+          "All tasks of a training on GPUs start together, while executors come and go; set spark.dynamicAllocation.enabled to false");
+    }
+    if (conf.getInt(EXECUTOR_AMOUNT, 0) < 1 || conf.getDouble(TASK_AMOUNT, 1) != 1) {
+      throw new UserException(
+          "%s is %s and %s is %s; for one task a GPU set the first to the GPUs of an executor and leave the second out (conf/spark-gpu.conf)"
               .formatted(
                   EXECUTOR_AMOUNT,
                   conf.get(EXECUTOR_AMOUNT, "not set"),
                   TASK_AMOUNT,
                   conf.get(TASK_AMOUNT, "not set")));
     }
+  }
+
+  /**
+   * What the training stage asks for: a GPU a task, with its share of the executor's cores. Other
+   * stages then run on all cores, without GPUs.
+   *
+   * @return empty if there are none, or if {@value #TASK_AMOUNT} gives one to every task
+   */
+  static Optional<ResourceProfile> trainingStage(SparkConf conf) {
+    int gpus = conf.getInt(EXECUTOR_AMOUNT, 0);
+    if (gpus == 0 || conf.contains(TASK_AMOUNT)) {
+      return Optional.empty();
+    }
+    int least = conf.getInt("spark.task.cpus", 1);
+    int share = conf.getInt("spark.executor.cores", least) / gpus;
+    TaskResourceRequests task =
+        new TaskResourceRequests().cpus(Math.max(least, share)).resource(RESOURCE, 1);
+    return Optional.of(new ResourceProfileBuilder().require(task).build());
   }
 
   /**

@@ -7,6 +7,7 @@ import org.apache.spark.resource.ResourceInformation;
 import org.sinklora.compute.Device;
 import org.sinklora.compute.cuda.CudaCommunicator;
 import org.sinklora.compute.cuda.CudaDevice;
+import org.sinklora.compute.cuda.CudaInfo;
 import org.sinklora.compute.cuda.CudaPrecision;
 import org.sinklora.lora.GradientExchange;
 import org.sinklora.lora.NcclExchange;
@@ -29,7 +30,8 @@ record GpuRanks(CudaPrecision precision) implements RankDevices {
     ResourceInformation gpus = task.resourcesJMap().get(GpuExecutors.RESOURCE);
     if (gpus == null || gpus.addresses().length == 0) {
       throw new UserException(
-          "Spark gave this task no GPU; set %s=1".formatted(GpuExecutors.TASK_AMOUNT));
+          "Spark gave this task no GPU; set %s to the GPUs of an executor (conf/spark-gpu.conf)"
+              .formatted(GpuExecutors.EXECUTOR_AMOUNT));
     }
     String address = gpus.addresses()[0];
     try {
@@ -45,7 +47,14 @@ record GpuRanks(CudaPrecision precision) implements RankDevices {
   @Override
   public String kind(Device device) {
     CudaDevice gpu = (CudaDevice) device;
-    return "%s, %s".formatted(gpu.info().name(), gpu.precision());
+    CudaInfo info = gpu.info();
+    return "%s (compute capability %d.%d, %,d MiB, %s)"
+        .formatted(
+            info.name(),
+            info.computeCapability() / 10,
+            info.computeCapability() % 10,
+            info.memoryBytes() >> 20,
+            gpu.precision());
   }
 
   @Override

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
@@ -18,9 +19,13 @@ import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.hadoop.util.VersionInfo;
 
 /** Hadoop's file systems. */
 final class HadoopStorage extends Storage {
+  /** File systems whose folders have names of their own, which a rename changes at once. */
+  private static final Set<String> WITH_FOLDERS = Set.of("file", "hdfs", "viewfs");
+
   private final Configuration configuration;
 
   HadoopStorage(Configuration configuration) {
@@ -39,7 +44,18 @@ final class HadoopStorage extends Storage {
    * in folders that other programs read.
    */
   private FileSystem fileSystem(Path path) throws IOException {
-    FileSystem found = path.getFileSystem(configuration);
+    FileSystem found;
+    try {
+      found = path.getFileSystem(configuration);
+    } catch (RuntimeException e) {
+      if (e.getCause() instanceof ClassNotFoundException) {
+        throw new UserException(
+            "The file system of %s is not on the class path (%s); s3a: comes with 'spark-submit --packages org.apache.hadoop:hadoop-aws:%s', others with a package of their own"
+                .formatted(path, e.getCause().getMessage(), VersionInfo.getVersion()),
+            e);
+      }
+      throw e;
+    }
     return found instanceof LocalFileSystem local ? local.getRawFileSystem() : found;
   }
 
@@ -124,6 +140,11 @@ final class HadoopStorage extends Storage {
     if (!fileSystem.rename(source, target)) {
       throw new IOException("Can't move " + from + " to " + to);
     }
+  }
+
+  @Override
+  boolean movesFoldersWhole(String path) throws IOException {
+    return WITH_FOLDERS.contains(fileSystem(new Path(path)).getUri().getScheme());
   }
 
   @Override

@@ -86,6 +86,11 @@ final class LocalStorage extends Storage {
   }
 
   @Override
+  boolean movesFoldersWhole(String path) {
+    return true;
+  }
+
+  @Override
   void delete(String path) throws IOException {
     FileTree.delete(at(path));
   }

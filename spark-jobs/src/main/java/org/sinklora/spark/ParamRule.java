@@ -65,9 +65,9 @@ final class ParamRule<T> extends AbstractFunction1<T, Object> implements Seriali
   /** One of a few words. */
   static ParamRule<String> oneOf(String name, String... choices) {
     List<String> known = List.of(choices);
-    return new ParamRule<>(
-        value ->
-            require(known.contains(value), name, "'" + value + "'", String.join(" or ", known)));
+    int last = choices.length - 1;
+    String limit = String.join(", ", known.subList(0, last)) + " or " + choices[last];
+    return new ParamRule<>(value -> require(known.contains(value), name, "'" + value + "'", limit));
   }
 
   /** What a parser reads, whose message says what it takes. */

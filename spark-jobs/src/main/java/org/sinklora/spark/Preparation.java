@@ -130,7 +130,7 @@ final class Preparation {
       QualityReport report = report(choices, parts, info, start);
       storage.writeText(
           Storage.child(fresh, QualityReport.FILE), report.json().toPrettyString() + "\n");
-      storage.replace(fresh, output);
+      storage.replace(fresh, output, DataSetInfo.FILE);
       if (!keepParts) {
         work.delete();
       }

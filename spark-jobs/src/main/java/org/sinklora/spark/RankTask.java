@@ -106,7 +106,7 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
       String kind = JSON.readTree(all[other]).path("kind").asText();
       if (!kind.equals(first.path("kind").asText())) {
         throw new UserException(
-            "Rank 0 computes on %s, rank %d on %s: they would not update alike; take executors with the same kind of GPU"
+            "Rank 0 computes on %s, rank %d on %s: they would not update alike; take executors with the same kind of GPU, or train on their CPUs with --device cpu"
                 .formatted(first.path("kind").asText(), other, kind));
       }
     }

@@ -85,8 +85,10 @@ final class ReportChart {
       int low = from;
       int high = from;
       for (int i = from; i < to; i++) {
-        low = values[i] < values[low] || !Double.isFinite(values[low]) ? i : low;
-        high = values[i] > values[high] || !Double.isFinite(values[high]) ? i : high;
+        if (Double.isFinite(values[i])) {
+          low = values[i] < values[low] || !Double.isFinite(values[low]) ? i : low;
+          high = values[i] > values[high] || !Double.isFinite(values[high]) ? i : high;
+        }
       }
       kept.add(low).add(high);
     }

@@ -44,6 +44,8 @@ final class RunFolder {
       storage.delete(old);
     }
     storage.createFolder(target.folder());
+    // It says whose folder this is; an object store shows what is written later only at its end.
+    storage.writeText(target.metrics(), "");
   }
 
   /** Notes what the run is made of. */

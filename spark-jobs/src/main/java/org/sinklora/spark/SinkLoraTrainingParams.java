@@ -405,6 +405,101 @@ public interface SinkLoraTrainingParams<S extends SinkLoraTrainingParams<S>>
     return ParamSetting.set(this, gradientCheckpointing(), value);
   }
 
+  /** Steps that workers do apart before they agree on the adapter (DiLoCo); 1: all are in step. */
+  default IntParam syncEvery() {
+    return new IntParam(
+        this,
+        "syncEvery",
+        "steps that workers do apart before they agree (DiLoCo); 1: all are in step",
+        ParamRule.atLeast("syncEvery", 1));
+  }
+
+  /** Value of {@link #syncEvery()}. */
+  default int getSyncEvery() {
+    return (Integer) getOrDefault(syncEvery());
+  }
+
+  /** Sets {@link #syncEvery()}. */
+  default S setSyncEvery(int value) {
+    return ParamSetting.set(this, syncEvery(), value);
+  }
+
+  /** With syncEvery above 1: who does so, each on a share of the batch, as one task. */
+  default IntParam workers() {
+    return new IntParam(
+        this,
+        "workers",
+        "with syncEvery above 1: who does so, each on a share of the batch",
+        ParamRule.atLeast("workers", 0));
+  }
+
+  /** Value of {@link #workers()}. */
+  default int getWorkers() {
+    return (Integer) getOrDefault(workers());
+  }
+
+  /** Sets {@link #workers()}. */
+  default S setWorkers(int value) {
+    return ParamSetting.set(this, workers(), value);
+  }
+
+  /** With syncEvery above 1: of the step towards the workers' mean. */
+  default DoubleParam outerLearningRate() {
+    return new DoubleParam(
+        this,
+        "outerLearningRate",
+        "with syncEvery above 1: of the step towards the workers' mean",
+        ParamRule.positive("outerLearningRate"));
+  }
+
+  /** Value of {@link #outerLearningRate()}. */
+  default double getOuterLearningRate() {
+    return (Double) getOrDefault(outerLearningRate());
+  }
+
+  /** Sets {@link #outerLearningRate()}. */
+  default S setOuterLearningRate(double value) {
+    return ParamSetting.set(this, outerLearningRate(), value);
+  }
+
+  /** With syncEvery above 1: Nesterov's momentum of that step. */
+  default DoubleParam outerMomentum() {
+    return new DoubleParam(
+        this,
+        "outerMomentum",
+        "with syncEvery above 1: Nesterov's momentum of that step",
+        ParamRule.share("outerMomentum"));
+  }
+
+  /** Value of {@link #outerMomentum()}. */
+  default double getOuterMomentum() {
+    return (Double) getOrDefault(outerMomentum());
+  }
+
+  /** Sets {@link #outerMomentum()}. */
+  default S setOuterMomentum(double value) {
+    return ParamSetting.set(this, outerMomentum(), value);
+  }
+
+  /** What adapter and gradients are on their way: float32, or bfloat16 with half the bytes. */
+  default Param<String> communication() {
+    return new Param<>(
+        this,
+        "communication",
+        "what adapter and gradients are on their way: float32 or bfloat16",
+        ParamRule.oneOf("communication", "float32", "bfloat16"));
+  }
+
+  /** Value of {@link #communication()}. */
+  default String getCommunication() {
+    return getOrDefault(communication());
+  }
+
+  /** Sets {@link #communication()}. */
+  default S setCommunication(String value) {
+    return ParamSetting.set(this, communication(), value);
+  }
+
   /** Texts shorter than that are left out. */
   default IntParam minCharacters() {
     return new IntParam(

@@ -82,8 +82,16 @@ final class SparkPlace implements Place {
             settings.optimizer().batchSize(),
             target.partitions(),
             target.threads());
+    checkExecutors(source, settings, threads.tasks());
     GradientWorker.Key key = new GradientWorker.Key(source, settings, threads.threads());
     return new TrainingRounds(SparkSessions.context(spark), trainer, adapter, key, threads.tasks());
+  }
+
+  private void checkExecutors(ModelSource source, TrainSettings settings, int tasks) {
+    JavaSparkContext context = SparkSessions.context(spark);
+    List<ExecutorFacts> executors = ExecutorFacts.ofAll(context);
+    MemoryReach.check(context, executors, source, settings, tasks);
+    ExecutorKernels.warn(executors);
   }
 
   private TrainingSteps localRounds(
@@ -95,6 +103,7 @@ final class SparkPlace implements Place {
     JavaSparkContext context = SparkSessions.context(spark);
     int workers = settings.rounds().workers();
     TaskThreads threads = TaskThreads.plan(context, workers, workers, target.threads());
+    checkExecutors(source, settings, threads.tasks());
     LocalWorker.Key key = new LocalWorker.Key(source, settings, threads.threads());
     return new LocalRounds(trainer, adapter, settings.rounds(), new SparkWorkers(context, key));
   }

@@ -10,6 +10,13 @@ final class SparkSessions {
   private static final String VECTOR_API = "--add-modules=jdk.incubator.vector";
   private static final String PLUGINS = "spark.plugins";
 
+  /**
+   * Takes the limit of four times the Java heap from a process: weights and activations lie outside
+   * the heap, and {@link MemoryReach} knows what there is.
+   */
+  private static final String NO_ARRAY_LIMIT =
+      "-Dorg.bytedeco.javacpp.maxbytes=0 -Dorg.bytedeco.javacpp.maxphysicalbytes=0";
+
   private SparkSessions() {}
 
   /**
@@ -29,8 +36,12 @@ final class SparkSessions {
     }
     String executorOptions = conf.get("spark.executor.extraJavaOptions", "");
     if (!executorOptions.contains(VECTOR_API)) {
-      conf.set("spark.executor.extraJavaOptions", (executorOptions + " " + VECTOR_API).trim());
+      executorOptions += " " + VECTOR_API;
     }
+    if (!executorOptions.contains("org.bytedeco.javacpp.max")) {
+      executorOptions += " " + NO_ARRAY_LIMIT;
+    }
+    conf.set("spark.executor.extraJavaOptions", executorOptions.trim());
     String plugins = conf.get(PLUGINS, "");
     if (!plugins.contains(MetricsPlugin.class.getName())) {
       conf.set(PLUGINS, (plugins.isBlank() ? "" : plugins + ",") + MetricsPlugin.class.getName());

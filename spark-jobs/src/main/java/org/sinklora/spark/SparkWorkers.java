@@ -17,6 +17,10 @@ final class SparkWorkers implements LocalRounds.Workers {
 
   @Override
   public RoundSum run(LocalState start, List<List<List<Sequence>>> shares) {
+    return RepeatableJob.run(() -> tryToRun(start, shares));
+  }
+
+  private RoundSum tryToRun(LocalState start, List<List<List<Sequence>>> shares) {
     Broadcast<LocalState> state = spark.broadcast(start);
     try {
       return spark

@@ -20,9 +20,13 @@ import java.util.stream.Stream;
  */
 abstract class Storage {
   private static final String OLD = "old";
+  private static final String FRESH = "tmp";
 
   /** What was at a path while it is replaced; see {@link #sibling}. */
   private static final Pattern REPLACED = Pattern.compile("\\._(.+)\\.[0-9a-f-]{36}\\." + OLD);
+
+  /** What has not been moved to its place yet. */
+  private static final Pattern HALF_WRITTEN = Pattern.compile("\\._.+\\.[0-9a-f-]{36}\\." + FRESH);
 
   private static final String HADOOP = "org.apache.hadoop.conf.Configuration";
 
@@ -68,6 +72,12 @@ abstract class Storage {
 
   /** Renames a file or folder; the target does not exist. */
   abstract void move(String from, String to) throws IOException;
+
+  /**
+   * Whether a folder is moved as a whole: others see it here or there. An object store copies one
+   * file after the other instead.
+   */
+  abstract boolean movesFoldersWhole(String path) throws IOException;
 
   /** Deletes a file, or a folder with all that is in it; nothing if there is none. */
   abstract void delete(String path) throws IOException;
@@ -147,7 +157,7 @@ abstract class Storage {
 
   /** Writes a file that appears complete or not at all. */
   void writeText(String file, String text) throws IOException {
-    String fresh = sibling(file, "tmp");
+    String fresh = sibling(file, FRESH);
     try {
       try (OutputStream out = create(fresh)) {
         out.write(text.getBytes(StandardCharsets.UTF_8));
@@ -167,13 +177,13 @@ abstract class Storage {
   }
 
   /**
-   * The same with one file written last: where a folder can appear in parts, its being there says
-   * that the others are.
+   * The same with one file written last: where a folder can only appear in parts, its being there
+   * says that the others are.
    *
    * @param last name of that file; null for none
    */
   void upload(Path folder, String target, String last) throws IOException {
-    String fresh = sibling(target, "tmp");
+    String fresh = sibling(target, FRESH);
     try {
       createFolder(fresh);
       for (Path file : filesOf(folder, last)) {
@@ -181,7 +191,7 @@ abstract class Storage {
           Files.copy(file, out);
         }
       }
-      replace(fresh, target);
+      replace(fresh, target, last);
     } finally {
       delete(fresh);
     }
@@ -220,6 +230,27 @@ abstract class Storage {
   }
 
   /**
+   * The same for a folder. Where it can only be moved in parts, one file of it is removed first
+   * from what was there and put last to its new place: its being there says that the others are.
+   *
+   * @param last name of that file; null for none
+   */
+  void replace(String fresh, String target, String last) throws IOException {
+    if (last == null || movesFoldersWhole(target)) {
+      replace(fresh, target);
+      return;
+    }
+    delete(child(target, last));
+    delete(target);
+    for (StoredFile file : list(fresh)) {
+      if (!file.name().equals(last)) {
+        move(file.path(), child(target, file.name()));
+      }
+    }
+    move(child(fresh, last), child(target, last));
+  }
+
+  /**
    * Puts back what was at a path if a process ended while it was {@link #replace replacing} it:
    * between the two moves there is nothing at the path, and the old is beside it.
    */
@@ -250,8 +281,31 @@ abstract class Storage {
         if (exists(target)) {
           delete(file.path());
         } else {
-          move(file.path(), target);
+          moveBack(file.path(), target);
         }
+      }
+    }
+  }
+
+  private void moveBack(String old, String target) throws IOException {
+    try {
+      move(old, target);
+    } catch (IOException e) {
+      // Of several ranks of a run that go on together another one was quicker.
+      if (!exists(target)) {
+        throw e;
+      }
+    }
+  }
+
+  /** Deletes what a process that ended left half-written in a folder that is this process's own. */
+  void deleteHalfWritten(String folder) throws IOException {
+    if (!exists(folder)) {
+      return;
+    }
+    for (StoredFile file : list(folder)) {
+      if (HALF_WRITTEN.matcher(file.name()).matches()) {
+        delete(file.path());
       }
     }
   }

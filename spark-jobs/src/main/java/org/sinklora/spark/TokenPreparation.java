@@ -66,7 +66,7 @@ final class TokenPreparation {
               (System.nanoTime() - start) / 1e9,
               cores);
       Files.writeString(folder.resolve(QualityReport.FILE), report.json().toPrettyString() + "\n");
-      storage.upload(folder, output);
+      storage.upload(folder, output, DataSetInfo.FILE);
       return new Prepared(info, report);
     }
   }

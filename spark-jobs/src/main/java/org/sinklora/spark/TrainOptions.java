@@ -177,13 +177,16 @@ final class TrainOptions {
       names = "--outer-learning-rate",
       defaultValue = "0.7",
       description =
-          "With --sync-every above 1: of the step towards the workers' mean. Default: 0.7.")
+          "With --sync-every above 1: of the step towards the workers' mean, which 1 takes as it is"
+              + " (with no momentum; best for few rounds). Default: 0.7, as in DiLoCo.")
   private double outerLearningRate;
 
   @Option(
       names = "--outer-momentum",
       defaultValue = "0.9",
-      description = "With --sync-every above 1: Nesterov's momentum of that step. Default: 0.9.")
+      description =
+          "With --sync-every above 1: Nesterov's momentum of that step. Default: 0.9, as in"
+              + " DiLoCo.")
   private double outerMomentum;
 
   @Option(

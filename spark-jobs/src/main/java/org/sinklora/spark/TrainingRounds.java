@@ -48,6 +48,10 @@ final class TrainingRounds implements TrainingSteps {
 
   @Override
   public StepResult step(List<Sequence> sequences) {
+    return RepeatableJob.run(() -> tryStep(sequences));
+  }
+
+  private StepResult tryStep(List<Sequence> sequences) {
     long begun = System.nanoTime();
     long predictions =
         sequences.stream().mapToLong(sequence -> sequence.batch().predictions()).sum();

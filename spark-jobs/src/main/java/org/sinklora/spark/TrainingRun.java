@@ -57,10 +57,11 @@ final class TrainingRun {
               target.checkpoints(),
               RunFolder.identity(settings, model, data),
               target.keepCheckpoints());
+      // Before anything is replaced, since it may refuse; and before anything is restored: what all
+      // processes know is the adapter as it is created.
+      TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
       folder.begin();
       folder.describe(settings, model, data);
-      // Before anything is restored: what all processes know is the adapter as it is created.
-      TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
       if (target.resume()) {
         resume(checkpoints, trainer, steps);
       }

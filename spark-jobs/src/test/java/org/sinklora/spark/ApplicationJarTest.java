@@ -49,6 +49,16 @@ class ApplicationJarTest {
         assertHas(jar, main.getName().replace('.', '/') + ".class");
       }
       assertHas(jar, "org/sinklora/data/javalm-5m/model.safetensors");
+      for (String library :
+          List.of(
+              "com/hubspot/jinjava/Jinjava",
+              "com/hubspot/algebra/Result",
+              "com/google/re2j/Pattern",
+              "com/googlecode/ipv6/IPv6Address",
+              "ch/obermuhlner/math/big/BigDecimalMath",
+              "com/fasterxml/jackson/datatype/jdk8/Jdk8Module")) {
+        assertHas(jar, library + ".class");
+      }
       assertHas(jar, "com/samskivert/mustache/Mustache.class");
       assertTrue(jar.stream().anyMatch(entry -> entry.getName().endsWith("/uPlot.iife.min.js")));
       List<String> foreign =

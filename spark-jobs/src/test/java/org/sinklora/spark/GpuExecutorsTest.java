@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,8 +19,9 @@ import java.util.stream.Stream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.sinklora.compute.Device;
 import org.sinklora.data.BundledModel;
 import org.sinklora.lora.GradientExchange;
@@ -84,12 +86,24 @@ class GpuExecutorsTest {
           new BarrierTraining(
                   spark, new NumberedRanks(new ThreadRanks(2)), gpus, settings, model, target)
               .run();
+      int gpusElsewhere =
+          SparkSessions.context(spark)
+              .parallelize(List.of(0), 1)
+              .map(item -> TaskContext.get().resourcesJMap().size())
+              .first();
+      ((ObjectNode) result).put("gpus_elsewhere", gpusElsewhere);
       JSON.writeValue(output.resolve("result.json").toFile(), result);
     }
   }
 
-  @Test
-  void eachTaskTrainsOnTheGpuThatSparkGaveIt() throws IOException, InterruptedException {
+  /**
+   * @param everywhere whether every task of the application gets a GPU, and not those of the
+   *     training alone
+   */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void eachTaskTrainsOnTheGpuThatSparkGaveIt(boolean everywhere)
+      throws IOException, InterruptedException {
     Path plain = folder.resolve("plain");
     Cli.succeed(SampleData.train(plain, "--master", "none"));
     Path settings = folder.resolve("settings.json");
@@ -103,7 +117,8 @@ class GpuExecutorsTest {
         new ArrayList<>(
             ChildJvm.command(
                 "1g", GpuExecutorsTest.class, output, settings, SampleData.tokenFiles()));
-    sparkSettings().forEach((name, value) -> command.add(1, "-D%s=%s".formatted(name, value)));
+    sparkSettings(everywhere)
+        .forEach((name, value) -> command.add(1, "-D%s=%s".formatted(name, value)));
     ProcessBuilder builder =
         new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
     Path tools = Files.createDirectories(folder.resolve("tools"));
@@ -120,13 +135,14 @@ class GpuExecutorsTest {
             Files.createDirectories(folder.resolve("spark/jars")).getParent().toString());
     Process process = builder.start();
     try {
-      assertTrue(process.waitFor(4, TimeUnit.MINUTES), () -> read(log));
+      assertTrue(process.waitFor(10, TimeUnit.MINUTES), () -> read(log));
       assertEquals(0, process.exitValue(), () -> read(log));
     } finally {
       process.destroyForcibly();
     }
     JsonNode result = JSON.readTree(output.resolve("result.json").toFile());
     assertEquals(2, result.path("ranks").asInt());
+    assertEquals(everywhere ? 1 : 0, result.path("gpus_elsewhere").asInt());
     assertEquals(2, result.path("resumed_at").asInt(), "a rank failed once");
     List<String> here = Files.readAllLines(plain.resolve("metrics.jsonl"));
     List<String> there = Files.readAllLines(output.resolve("metrics.jsonl"));
@@ -153,13 +169,15 @@ class GpuExecutorsTest {
     }
   }
 
-  private Map<String, String> sparkSettings() throws IOException {
+  private Map<String, String> sparkSettings(boolean everywhere) throws IOException {
     String script = Path.of("../conf/discover-gpus.sh").toAbsolutePath().normalize().toString();
     Map<String, String> settings = new TreeMap<>();
     settings.put("spark.worker.resource.gpu.amount", "2");
     settings.put("spark.worker.resource.gpu.discoveryScript", script);
     settings.put(GpuExecutors.EXECUTOR_AMOUNT, "2");
-    settings.put(GpuExecutors.TASK_AMOUNT, "1");
+    if (everywhere) {
+      settings.put(GpuExecutors.TASK_AMOUNT, "1");
+    }
     String sink = "spark.metrics.conf.executor.sink.csv.";
     settings.put(sink + "class", "org.apache.spark.metrics.sink.CsvSink");
     settings.put(sink + "directory", Files.createDirectory(folder.resolve("csv")).toString());

@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -64,6 +66,62 @@ class ResumeTest {
     assertEquals(1, another.code());
     assertTrue(another.err().contains("checkpoint of another run"), another.err());
     assertTrue(another.err().contains("settings.lora.rank = 8"), another.err());
+  }
+
+  /** The kill comes while the files of the second checkpoint are written. */
+  @Test
+  void aRunThatIsKilledWhileItWritesACheckpoint() throws IOException, InterruptedException {
+    Object[] settings = {
+      "--master",
+      "none",
+      "--data",
+      SampleData.tokenFiles(),
+      "--context",
+      64,
+      "--group-size",
+      16,
+      "--batch-size",
+      1,
+      "--steps",
+      3,
+      "--checkpoint-every",
+      1
+    };
+    Path straight = folder.resolve("straight");
+    Cli.succeed(SampleData.train(straight, settings));
+
+    Path killed = folder.resolve("killed");
+    Path mark = folder.resolve("mark");
+    List<String> command =
+        ChildJvm.command("2g", SinkLora.class, SampleData.train(killed, settings));
+    command.replaceAll(word -> word.equals(killed.toString()) ? "faulty:" + killed : word);
+    command.add(1, "-D%s=%s".formatted(FaultyFileSystem.STALLED_MARK, mark));
+    command.add(1, "-D%s=%s".formatted(FaultyFileSystem.STALLED, "step-00000002"));
+    Process process = ChildJvm.start(folder.resolve("child.log"), command);
+    while (!Files.exists(mark)) {
+      assertTrue(process.isAlive(), () -> "ended early: " + read(folder.resolve("child.log")));
+      Thread.sleep(20);
+    }
+    process.destroyForcibly();
+    assertTrue(process.waitFor(1, TimeUnit.MINUTES));
+    List<String> left = names(killed.resolve("checkpoints"));
+    assertEquals(2, left.size(), left.toString());
+    assertTrue(left.get(0).matches("\\._step-00000002\\..*\\.tmp"), left.toString());
+    assertEquals("step-00000001", left.get(1));
+
+    Path json = folder.resolve("result.json");
+    Cli.succeed(SampleData.with(SampleData.train(killed, settings), "--resume", "--json", json));
+    assertEquals(1, new JsonMapper().readTree(json.toFile()).path("resumed_at").asInt());
+    String weights = "adapter/adapter_model.safetensors";
+    assertArrayEquals(
+        Files.readAllBytes(straight.resolve(weights)), Files.readAllBytes(killed.resolve(weights)));
+    assertEquals(List.of("step-00000002", "step-00000003"), names(killed.resolve("checkpoints")));
+  }
+
+  private static List<String> names(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.map(file -> file.getFileName().toString()).sorted().toList();
+    }
   }
 
   private void waitForLines(Path file, int lines, Process process)

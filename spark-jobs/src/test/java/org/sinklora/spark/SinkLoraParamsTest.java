@@ -58,6 +58,11 @@ class SinkLoraParamsTest {
             .setWeightDecay(0.01)
             .setMaxGradNorm(0.5)
             .setGradientCheckpointing("true")
+            .setSyncEvery(4)
+            .setWorkers(2)
+            .setOuterLearningRate(0.5)
+            .setOuterMomentum(0.8)
+            .setCommunication("bfloat16")
             .setSeed(9);
     TrainSettings expected =
         options(
@@ -83,6 +88,11 @@ class SinkLoraParamsTest {
             "--weight-decay=0.01",
             "--max-grad-norm=0.5",
             "--gradient-checkpointing=true",
+            "--sync-every=4",
+            "--workers=2",
+            "--outer-learning-rate=0.5",
+            "--outer-momentum=0.8",
+            "--communication=bfloat16",
             "--seed=9");
     assertEquals(expected.toJson(), FrameTraining.settings(estimator, model()).toJson());
     SinkLoraEstimator copy = estimator.copy(new ParamMap().put(estimator.rank().w(16)));
@@ -90,6 +100,19 @@ class SinkLoraParamsTest {
     assertEquals(4, estimator.getRank());
     assertEquals(estimator.uid(), copy.uid());
     assertArrayEquals(new int[] {0, 3}, copy.getFullAttentionLayers());
+  }
+
+  /** An option that a later change adds to the command line is to be had here too. */
+  @Test
+  void everyOptionOfTheTrainingHasAParam() {
+    SinkLoraEstimator estimator = new SinkLoraEstimator();
+    List<String> without =
+        CommandLine.Model.CommandSpec.forAnnotatedObject(new TrainOptions()).options().stream()
+            .map(option -> FrameTraining.camelCase(option.longestName()))
+            .filter(name -> !estimator.hasParam(name))
+            .toList();
+    // Of a GPU: the estimator trains on CPUs.
+    assertEquals(List.of("memoryLimit"), without);
   }
 
   @Test
@@ -102,7 +125,7 @@ class SinkLoraParamsTest {
         explained);
     assertTrue(explained.contains("(default: q_proj,k_proj,v_proj,o_proj)"), explained);
     assertTrue(explained.contains("rank: rank of the LoRA updates (default: 8)"), explained);
-    assertEquals(34, estimator.params().length);
+    assertEquals(39, estimator.params().length);
     List<String> ofModel = Arrays.stream(new SinkLoraModel("m").params()).map(Param::name).toList();
     assertTrue(ofModel.contains("kv"), ofModel.toString());
     assertFalse(ofModel.contains("rank"), "the training is over: " + ofModel);
@@ -120,7 +143,7 @@ class SinkLoraParamsTest {
     refused("alpha is NaN; choose a number above 0", () -> estimator.setAlpha(Double.NaN));
     refused("topP is 1.5; choose a share from 0 to 1", () -> estimator.setTopP(1.5));
     refused("maxGradNorm is -1.0; choose 0 or more", () -> estimator.setMaxGradNorm(-1));
-    refused("attention is 'flash'; choose full or sf or s2", () -> estimator.setAttention("flash"));
+    refused("attention is 'flash'; choose full, sf or s2", () -> estimator.setAttention("flash"));
     refused(
         "output is 'words'; choose perplexity or generation", () -> estimator.setOutput("words"));
     refused("kv is 'h3o': ", () -> estimator.setKv("h3o"));

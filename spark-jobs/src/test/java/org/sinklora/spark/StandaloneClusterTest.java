@@ -7,9 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import java.net.InetSocketAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,6 +14,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.spark.deploy.SparkSubmit;
 import org.apache.spark.deploy.master.Master;
@@ -28,66 +27,92 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.sinklora.compute.VectorUnit;
 
 /** The application jar through SparkSubmit on a standalone master with two workers. */
 @Tag("slow")
 @Tag("application")
 class StandaloneClusterTest {
   private static final String HOST = "127.0.0.1";
+
+  /**
+   * Hosts of their own, where there are such: Spark does a slow task again on another host only.
+   */
   private static final Map<String, String> HOSTS =
-      Map.of("worker1", "127.0.0.1", "worker2", "127.0.0.2");
+      Map.of("worker1", HOST, "worker2", OS.LINUX.isCurrentOs() ? "127.0.0.2" : HOST);
+
+  /** What the master says of itself in its log. */
+  private static final Pattern MASTER = Pattern.compile("Starting Spark master at (spark://\\S+)");
+
+  private static final Pattern REGISTERED = Pattern.compile("Successfully registered with master");
+
+  /** Vectors of 128 bits, narrower than those of any machine with wider ones. */
+  private static final String NARROW = "-XX:MaxVectorSize=16";
+
   private static final JsonMapper JSON = new JsonMapper();
 
   @TempDir private Path folder;
   private final List<Process> processes = new ArrayList<>();
   private String spark;
-  private int port;
+  private String master;
 
   @BeforeEach
-  void startCluster() throws IOException, InterruptedException {
+  void startMaster() throws IOException, InterruptedException {
     spark = ApplicationJar.providedClassPath();
     // What a Spark home must have; the classes come from the class path.
     Files.createDirectories(folder.resolve("spark/jars"));
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
-    Process master =
-        start("master", Master.class, "--host", HOST, "--port", port, "--webui-port", 0);
-    waitForPort(master);
+    Process process =
+        start("master", "", Master.class, "--host", HOST, "--port", 0, "--webui-port", 0);
+    master = await("master", process, MASTER).group(1);
+  }
+
+  /**
+   * @param options of Java, for the second worker and its executors
+   */
+  private void startWorkers(String options) throws IOException, InterruptedException {
     for (String name : List.of("worker1", "worker2")) {
-      // Hosts of their own: Spark does a slow task again on another host only.
-      start(
-          name,
-          Worker.class,
-          "--host",
-          HOSTS.get(name),
-          "--cores",
-          1,
-          "--memory",
-          "2g",
-          "--webui-port",
-          0,
-          "--work-dir",
-          folder.resolve(name),
-          "spark://" + HOST + ":" + port);
+      Process worker =
+          start(
+              name,
+              name.equals("worker2") ? options : "",
+              Worker.class,
+              "--host",
+              HOSTS.get(name),
+              "--cores",
+              1,
+              "--memory",
+              "2g",
+              "--webui-port",
+              0,
+              "--work-dir",
+              folder.resolve(name),
+              master);
+      await(name, worker, REGISTERED);
     }
   }
 
   @AfterEach
   void stopCluster() throws InterruptedException {
+    List<ProcessHandle> executors =
+        processes.stream().flatMap(process -> process.toHandle().descendants()).toList();
     processes.forEach(Process::destroy);
     for (Process process : processes) {
-      assertTrue(process.waitFor(1, TimeUnit.MINUTES));
+      if (!process.waitFor(1, TimeUnit.MINUTES)) {
+        process.destroyForcibly();
+      }
     }
+    // Workers take theirs along; nothing is left where one could not.
+    executors.forEach(ProcessHandle::destroyForcibly);
   }
 
-  private Process start(String name, Class<?> main, Object... arguments) throws IOException {
-    Process process = launch(name, ChildJvm.command(spark, "512m", main, arguments));
+  private Process start(String name, String options, Class<?> main, Object... arguments)
+      throws IOException {
+    Process process = launch(name, options, ChildJvm.command(spark, "512m", main, arguments));
     processes.add(process);
     return process;
   }
 
-  private Process launch(String name, List<String> command) throws IOException {
+  private Process launch(String name, String options, List<String> command) throws IOException {
     ProcessBuilder builder =
         new ProcessBuilder(command)
             .redirectErrorStream(true)
@@ -95,18 +120,22 @@ class StandaloneClusterTest {
     builder.environment().put("SPARK_HOME", folder.resolve("spark").toString());
     builder.environment().put("SPARK_LOCAL_IP", HOST);
     builder.environment().put("SPARK_SCALA_VERSION", "2.13");
+    if (!options.isEmpty()) {
+      builder.environment().put("JDK_JAVA_OPTIONS", options);
+    }
     return builder.start();
   }
 
-  private void waitForPort(Process master) throws InterruptedException, IOException {
+  /** Waits until a process says something. */
+  private Matcher await(String name, Process process, Pattern what)
+      throws InterruptedException, IOException {
     while (true) {
-      try (Socket socket = new Socket()) {
-        socket.connect(new InetSocketAddress(HOST, port), 1000);
-        return;
-      } catch (IOException e) {
-        assertTrue(master.isAlive(), "the master ended: " + log("master"));
-        Thread.sleep(200);
+      Matcher told = what.matcher(log(name));
+      if (told.find()) {
+        return told;
       }
+      assertTrue(process.isAlive(), name + " ended: " + log(name));
+      Thread.sleep(200);
     }
   }
 
@@ -127,16 +156,16 @@ class StandaloneClusterTest {
     conf.put("spark.executor.extraClassPath", spark);
     conf.put("spark.ui.enabled", false);
     List<Object> all = new ArrayList<>();
-    all.addAll(List.of("--master", "spark://" + HOST + ":" + port, "--deploy-mode", "client"));
+    all.addAll(List.of("--master", master, "--deploy-mode", "client"));
     conf.forEach((key, value) -> all.addAll(List.of("--conf", key + "=" + value)));
     all.addAll(List.of("--class", main.getName(), ApplicationJar.FILE));
     all.addAll(List.of(arguments));
-    return launch(name, ChildJvm.command(spark, "1g", SparkSubmit.class, all.toArray()));
+    return launch(name, "", ChildJvm.command(spark, "1g", SparkSubmit.class, all.toArray()));
   }
 
   private void await(String name, Process process) throws IOException, InterruptedException {
     try {
-      assertTrue(process.waitFor(4, TimeUnit.MINUTES), () -> name + " takes too long");
+      assertTrue(process.waitFor(10, TimeUnit.MINUTES), () -> name + " takes too long");
       assertEquals(0, process.exitValue(), log(name));
     } finally {
       process.destroyForcibly();
@@ -145,6 +174,7 @@ class StandaloneClusterTest {
 
   @Test
   void theStepsRunOnACluster() throws IOException, InterruptedException {
+    startWorkers(NARROW);
     Path data = folder.resolve("data");
     submit(
         "prepare",
@@ -164,6 +194,10 @@ class StandaloneClusterTest {
     Path cluster = folder.resolve("cluster");
     Object[] train = SampleData.train(cluster, "--data", data);
     submit("train", Train.class, List.of(train).subList(1, train.length).toArray());
+    assertEquals(
+        !VectorUnit.describe().startsWith("128-bit"),
+        log("train").contains("Executors compute with different kernels: {"),
+        log("train"));
     Path local = folder.resolve("local");
     Cli.succeed(SampleData.train(local));
     List<JsonNode> here = losses(local);
@@ -193,6 +227,7 @@ class StandaloneClusterTest {
   @Test
   @EnabledOnOs(OS.LINUX)
   void aStragglerChangesNothing() throws IOException, InterruptedException {
+    startWorkers("");
     Object[] cut = {
       "--data", SampleData.tokenFiles(), "--steps", 8, "--partitions", 4, "--threads-per-task", 1
     };

@@ -123,6 +123,44 @@ class StorageTest {
     refuses("room for", () -> storage.checkRoom(path("not/yet/there"), Long.MAX_VALUE));
   }
 
+  /** As in an object store: files come one after the other, and the process may end in between. */
+  @Test
+  void whereFoldersMoveInPartsTheMarkComesLast() throws IOException {
+    Storage storage = HadoopStorage.create();
+    String target = "faulty:" + folder.resolve("data");
+    assertTrue(storage.movesFoldersWhole(folder.toString()));
+    assertFalse(storage.movesFoldersWhole(target));
+    Path local = Files.createDirectories(folder.resolve("local"));
+    for (String name : List.of(DataSetInfo.FILE, "a.bin", "z.bin")) {
+      Files.writeString(local.resolve(name), name);
+    }
+    storage.upload(local, target, DataSetInfo.FILE);
+    List<String> all = List.of("a.bin", DataSetInfo.FILE, "z.bin");
+    assertEquals(all, names(storage.list(target)));
+    assertEquals(List.of("data", "local"), names(storage.list(folder.toString())));
+
+    System.setProperty(FaultyFileSystem.STUCK, "z.bin");
+    try {
+      assertThrows(IOException.class, () -> storage.upload(local, target, DataSetInfo.FILE));
+    } finally {
+      System.clearProperty(FaultyFileSystem.STUCK);
+    }
+    // Some of the new is there, but nobody takes it for a data set.
+    assertEquals(List.of("a.bin"), names(storage.list(target)));
+    refuses("not a data set", () -> DataSetInfo.read(storage, target));
+    storage.upload(local, target, DataSetInfo.FILE);
+    assertEquals(all, names(storage.list(target)));
+  }
+
+  @Test
+  void aFileSystemThatIsNotThereIsNamed() {
+    Storage storage = HadoopStorage.create();
+    refuses(
+        "The file system of abfs://container@account/data is not on the class path",
+        () -> storage.exists("abfs://container@account/data"));
+    refuses("--packages org.apache.hadoop:hadoop-aws:3.", () -> storage.exists("abfs://a@b/c"));
+  }
+
   private static void refuses(String said, Executable check) {
     UserException refused = assertThrows(UserException.class, check);
     assertTrue(refused.getMessage().contains(said), refused.getMessage());

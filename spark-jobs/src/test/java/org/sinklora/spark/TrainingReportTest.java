@@ -125,6 +125,8 @@ class TrainingReportTest {
     assertEquals(2 + 2 * Math.pow(0.9, 10), smoothed[209], 1e-6);
     assertEquals(2, smoothed[399], 1e-6);
     assertArrayEquals(new int[] {0, 1, 2}, ReportChart.kept(new double[] {1, 2, 3}, 3));
+    double[] steep = {1, 9, Double.POSITIVE_INFINITY, -3, Double.NaN, 2};
+    assertArrayEquals(new int[] {0, 1, 3, 5}, ReportChart.kept(steep, 4));
   }
 
   @Test
