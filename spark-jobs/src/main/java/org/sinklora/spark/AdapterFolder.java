@@ -20,7 +20,6 @@ final class AdapterFolder {
   static final String CONFIG_FILE = "sinklora_config.json";
 
   /** Without it nobody takes the folder for an adapter. */
-  /** Tells that the folder is whole. */
   static final String LAST = "adapter_config.json";
 
   private static final JsonMapper JSON = new JsonMapper();
