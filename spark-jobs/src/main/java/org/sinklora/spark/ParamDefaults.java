@@ -44,7 +44,7 @@ final class ParamDefaults {
     set(params, params.syncEvery(), 1);
     set(params, params.workers(), 0);
     set(params, params.outerLearningRate(), 0.7);
-    set(params, params.outerMomentum(), 0.9);
+    set(params, params.outerMomentum(), 0.5);
     set(params, params.communication(), "float32");
     set(params, params.minCharacters(), 0);
     set(params, params.pack(), false);

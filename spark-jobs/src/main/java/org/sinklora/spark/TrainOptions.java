@@ -183,10 +183,10 @@ final class TrainOptions {
 
   @Option(
       names = "--outer-momentum",
-      defaultValue = "0.9",
+      defaultValue = "0.5",
       description =
-          "With --sync-every above 1: Nesterov's momentum of that step. Default: 0.9, as in"
-              + " DiLoCo.")
+          "With --sync-every above 1: Nesterov's momentum of that step; DiLoCo's 0.9 is for"
+              + " thousands of steps. Default: ${DEFAULT-VALUE}.")
   private double outerMomentum;
 
   @Option(
