@@ -124,7 +124,7 @@ record TrainSettings(
       double outerLearningRate,
       double outerMomentum)
       implements Serializable {
-    static final Rounds DEFAULT = new Rounds(1, 0, "float32", 0.7, 0.9);
+    static final Rounds DEFAULT = new Rounds(1, 0, "float32", 0.7, 0.5);
 
     /**
      * @throws UserException if the values make no sense
@@ -148,6 +148,11 @@ record TrainSettings(
         throw new UserException(
             "--outer-learning-rate is %s and --outer-momentum %s; choose a rate above 0 and a momentum in [0, 1)"
                 .formatted(outerLearningRate, outerMomentum));
+      }
+      if (syncEvery == 1) {
+        // There is no outer step: a run must not differ from another by what it does not use.
+        outerLearningRate = 0.7;
+        outerMomentum = 0.5;
       }
     }
 
