@@ -124,7 +124,7 @@ record TrainSettings(
       double outerLearningRate,
       double outerMomentum)
       implements Serializable {
-    static final Rounds DEFAULT = new Rounds(1, 0, "float32", 0.7, 0.9);
+    static final Rounds DEFAULT = new Rounds(1, 0, "float32", 0.7, 0.5);
 
     /**
      * @throws UserException if the values make no sense
