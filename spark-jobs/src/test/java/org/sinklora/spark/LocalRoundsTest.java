@@ -149,7 +149,7 @@ class LocalRoundsTest {
         new Object[][] {
           {"--workers", 3},
           {"--sync-every", 2},
-          {"--outer-momentum", 0.6},
+          {"--outer-momentum", 0.9},
           {"--communication", "bfloat16"}
         }) {
       Cli cli =
