@@ -44,7 +44,7 @@ class BadInputTest {
     Files.writeString(empty.resolve("nothing.txt"), "");
     fails(prepare(empty), "is empty");
     Path json = Files.writeString(folder.resolve("a.jsonl"), "{\"body\": \"x\"}\n");
-    fails(prepare(json), "a.jsonl has no text in the field 'text'", "body");
+    fails(prepare(json), "a.jsonl, the line at byte 0, has no text in the field 'text'", "body");
     Files.writeString(json, "{\"text\": \"x\"}\n{\"text\"");
     fails(prepare(json), "is no JSON object");
     Path binary = Files.write(folder.resolve("b.txt"), new byte[] {'a', (byte) 0xff, 'b'});

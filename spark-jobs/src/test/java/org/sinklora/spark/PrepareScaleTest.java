@@ -174,7 +174,7 @@ class PrepareScaleTest {
         ChildJvm.start(
             log,
             ChildJvm.command(
-                "1g",
+                "2g",
                 SinkLora.class,
                 "prepare",
                 "--master",
