@@ -5,9 +5,9 @@ package org.sinklora.compute;
  * normal distribution between -1 and 1. {@link #BLOCK} neighbours share their largest magnitude as
  * scale; two codes make a byte, the first in its upper half.
  */
-final class NormalFloat4 {
+public final class NormalFloat4 {
   /** Numbers that share a scale. */
-  static final int BLOCK = 64;
+  public static final int BLOCK = 64;
 
   private static final float[] VALUES = {
     -1.0f,
@@ -50,8 +50,17 @@ final class NormalFloat4 {
     return low;
   }
 
-  /** Checks that a matrix can be stored so. */
-  static void check(Tensor matrix) {
+  /** Bytes of so many numbers, float32 scales included. */
+  public static long bytes(long elements) {
+    return elements / 2 + elements / BLOCK * Float.BYTES;
+  }
+
+  /**
+   * Checks that a matrix can be stored so.
+   *
+   * @throws IllegalArgumentException if its rows are not whole blocks
+   */
+  public static void check(Tensor matrix) {
     if (matrix.shape().length != 2 || matrix.dim(1) % BLOCK != 0) {
       throw new IllegalArgumentException(
           "%s is no matrix with rows of whole blocks of %d: it cannot be stored in 4 bits"

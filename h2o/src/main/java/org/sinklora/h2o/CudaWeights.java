@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import org.sinklora.compute.NormalFloat4;
 import org.sinklora.compute.Tensor;
 import org.sinklora.compute.cuda.CudaDevice;
 import org.sinklora.compute.cuda.CudaKernel;
@@ -19,7 +20,6 @@ import org.sinklora.lora.LowRankUpdate;
  */
 final class CudaWeights implements AutoCloseable {
   private static final int BLOCK = 256;
-  private static final int NF4_COLUMNS = 64;
 
   /** int8 rows of that many columns begin at a vector of the kernels. */
   private static final int INT8_COLUMNS = 16;
@@ -163,7 +163,7 @@ final class CudaWeights implements AutoCloseable {
       kernel("int8_of_" + typeOf(weight)).launch(out, 1, 1, BLOCK, 0, weight, in, codes, scales);
       return new CudaMatrix(WeightPrecision.INT8, codes, scales, out, in);
     }
-    if (storage == WeightPrecision.NF4 && in % NF4_COLUMNS == 0) {
+    if (storage == WeightPrecision.NF4 && in % NormalFloat4.BLOCK == 0) {
       CudaNf4Tensor packed = device.toNf4(weight);
       track(packed.codes(), own);
       track(packed.scales(), own);

@@ -4,6 +4,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.sinklora.compute.NormalFloat4;
 
 /** How the frozen weights of linears are kept while an adapter is trained over them or read. */
 public enum Quantization {
@@ -15,8 +16,6 @@ public enum Quantization {
    * weights whose rows are no whole blocks of 64.
    */
   NF4;
-
-  private static final int BLOCK = 64;
 
   /**
    * @param name none or nf4
@@ -43,7 +42,7 @@ public enum Quantization {
     Set<String> names = new TreeSet<>();
     if (this == NF4) {
       for (ModuleSpec module : architecture.modules()) {
-        if (module.kind() == ModuleSpec.Kind.LINEAR && module.in() % BLOCK == 0) {
+        if (module.kind() == ModuleSpec.Kind.LINEAR && module.in() % NormalFloat4.BLOCK == 0) {
           names.add(module.weight());
         }
       }
@@ -58,9 +57,7 @@ public enum Quantization {
     for (Map.Entry<String, long[]> stored : architecture.storedShapes().entrySet()) {
       long elements = elements(stored.getValue());
       bytes +=
-          packed.contains(stored.getKey())
-              ? elements / 2 + elements / BLOCK * Float.BYTES
-              : elements * elementBytes;
+          packed.contains(stored.getKey()) ? NormalFloat4.bytes(elements) : elements * elementBytes;
     }
     return bytes;
   }

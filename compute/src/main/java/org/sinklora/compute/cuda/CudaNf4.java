@@ -3,11 +3,10 @@ package org.sinklora.compute.cuda;
 import static org.sinklora.compute.cuda.Operands.define;
 import static org.sinklora.compute.cuda.Operands.floats;
 
+import org.sinklora.compute.NormalFloat4;
+
 /** Matrices to 4-bit NormalFloat and back. */
 final class CudaNf4 {
-  /** Numbers that share a scale. */
-  static final int BLOCK = 64;
-
   private static final int THREADS = 256;
 
   /** Numbers that a thread widens: a vector of codes. */
@@ -20,15 +19,11 @@ final class CudaNf4 {
   }
 
   CudaNf4Tensor pack(CudaTensor matrix) {
-    if (matrix.shape().length != 2 || matrix.dim(1) % BLOCK != 0) {
-      throw new IllegalArgumentException(
-          "%s is no matrix with rows of whole blocks of %d: it cannot be stored in 4 bits"
-              .formatted(matrix, BLOCK));
-    }
+    NormalFloat4.check(matrix);
     long out = matrix.dim(0);
     long in = matrix.dim(1);
     CudaTensor codes = device.allocate(ElementType.INT8, out, in / 2);
-    CudaTensor scales = device.allocate(ElementType.FLOAT32, out, in / BLOCK);
+    CudaTensor scales = device.allocate(ElementType.FLOAT32, out, in / NormalFloat4.BLOCK);
     long blocks = scales.size();
     kernel("nf4Pack", matrix)
         .launch(grid(32 * blocks), 1, 1, THREADS, 0, matrix, blocks, codes, scales);

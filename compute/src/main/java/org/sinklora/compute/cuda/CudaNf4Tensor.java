@@ -1,6 +1,7 @@
 package org.sinklora.compute.cuda;
 
 import java.util.Arrays;
+import org.sinklora.compute.NormalFloat4;
 import org.sinklora.compute.Tensor;
 
 /**
@@ -27,7 +28,7 @@ public final class CudaNf4Tensor implements Tensor {
   public static CudaNf4Tensor of(CudaTensor codes, CudaTensor scales) {
     if (codes.type() != ElementType.INT8
         || scales.type() != ElementType.FLOAT32
-        || 2 * codes.size() != CudaNf4.BLOCK * scales.size()) {
+        || 2 * codes.size() != NormalFloat4.BLOCK * scales.size()) {
       throw new IllegalArgumentException(
           "%s and %s are no codes and scales of 4 bits".formatted(codes, scales));
     }
