@@ -8,7 +8,6 @@ import java.util.List;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.SparkSession;
-import org.sinklora.data.Tokenizer;
 import scala.reflect.ClassTag$;
 
 /**
@@ -58,11 +57,7 @@ final class BarrierTraining {
     SparkPlace place = SparkPlace.of(spark);
     RunFolder folder = new RunFolder(place.storage(), target);
     folder.check();
-    TrainingData data;
-    try (Tokenizer tokenizer = Tokenizer.load(model.folder(place.storage()))) {
-      ModelFit.check(tokenizer, model);
-      data = TrainingData.open(place, target.data(), tokenizer, model);
-    }
+    TrainingData data = TrainingData.open(place, target.data(), model);
     SequenceFeed feed = new SequenceFeed(data, settings);
     JavaSparkContext context = SparkSessions.context(spark);
     ModelReach.check(context, model);

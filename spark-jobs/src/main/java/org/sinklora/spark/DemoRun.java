@@ -58,7 +58,7 @@ final class DemoRun {
     long start = System.nanoTime();
     TrainSettings settings = plan.settings();
     ModelSource base = ModelSource.of(BundledModel.NAME, storage);
-    ModelSource extended = base.extended(settings.context(), settings.ropeScaling());
+    ModelSource extended = settings.trained(base);
     String train = plan.output() + "/data";
     String heldOut = plan.output() + "/heldout";
     timed(

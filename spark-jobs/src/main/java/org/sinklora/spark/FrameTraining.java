@@ -32,12 +32,7 @@ final class FrameTraining {
     Storage storage = SparkSessions.storage(spark);
     ModelSource plain = ModelSource.of(params.getModel(), storage);
     TrainSettings settings = settings(params, plain);
-    settings.trainingConfig();
-    settings.loraConfig(plain.config());
-    ModelSource model =
-        plain
-            .extended(settings.context(), settings.ropeScaling())
-            .quantized(settings.lora().base());
+    ModelSource model = settings.trained(plain);
     String folder = Storage.child(workFolder(), "sinklora-fit-" + UUID.randomUUID());
     String data = Storage.child(folder, "data");
     TrainTarget target =

@@ -49,13 +49,7 @@ public final class Train implements Callable<Integer> {
     TrainSettings settings = options.resolve(model.location(), plain.config());
     target.checkPartitions(settings.optimizer().batchSize());
     settings.rounds().checkPartitions(target.partitions());
-    settings.trainingConfig();
-    settings.loraConfig(plain.config());
-    ModelSource extended =
-        plain
-            .extended(settings.context(), settings.ropeScaling())
-            .quantized(settings.lora().base());
-    ObjectNode result = train(settings, extended, target);
+    ObjectNode result = train(settings, settings.trained(plain), target);
     result.set("settings", settings.toJson());
     common.writeJson(result);
     spec.commandLine()

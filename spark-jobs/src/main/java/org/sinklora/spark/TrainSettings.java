@@ -197,6 +197,18 @@ record TrainSettings(
     }
   }
 
+  /**
+   * The base model as these settings train it.
+   *
+   * @param plain the model as it is
+   * @throws RuntimeException with a message for people, if settings and model do not fit
+   */
+  ModelSource trained(ModelSource plain) {
+    trainingConfig();
+    loraConfig(plain.config());
+    return plain.extended(context, ropeScaling).quantized(lora.base());
+  }
+
   LoraConfig loraConfig(ModelConfig config) {
     boolean embeddingTrained =
         lora.modulesToSave().stream().anyMatch(name -> name.contains("embed"));

@@ -18,17 +18,19 @@ import org.sinklora.data.Tokenizer;
 record TrainingData(DataMix mix, List<TokenDataSet> sets) {
 
   /**
-   * Opens the sides to train on.
+   * Opens the sides to train on with the tokenizer of the model.
    *
    * @throws UserException if one can't be read there, or was made for another tokenizer
    */
-  static TrainingData open(Place place, DataMix mix, Tokenizer tokenizer, ModelSource model)
-      throws IOException {
-    List<TokenDataSet> sets = new ArrayList<>();
-    for (DataMix.Source source : mix.sources()) {
-      sets.add(place.open(source.location(), Split.TRAIN, tokenizer, model));
+  static TrainingData open(Place place, DataMix mix, ModelSource model) throws IOException {
+    try (Tokenizer tokenizer = Tokenizer.load(model.folder(place.storage()))) {
+      ModelFit.check(tokenizer, model);
+      List<TokenDataSet> sets = new ArrayList<>();
+      for (DataMix.Source source : mix.sources()) {
+        sets.add(place.open(source.location(), Split.TRAIN, tokenizer, model));
+      }
+      return new TrainingData(mix, sets);
     }
-    return new TrainingData(mix, sets);
   }
 
   /**

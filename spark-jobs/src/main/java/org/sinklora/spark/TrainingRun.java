@@ -3,7 +3,6 @@ package org.sinklora.spark;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.Optional;
-import org.sinklora.data.Tokenizer;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
 import org.sinklora.lora.LoraTrainer;
@@ -37,11 +36,7 @@ final class TrainingRun {
   ObjectNode run() throws IOException {
     RunFolder folder = new RunFolder(storage, target);
     folder.check();
-    TrainingData data;
-    try (Tokenizer tokenizer = Tokenizer.load(model.folder(storage))) {
-      ModelFit.check(tokenizer, model);
-      data = TrainingData.open(place, target.data(), tokenizer, model);
-    }
+    TrainingData data = TrainingData.open(place, target.data(), model);
     SequenceFeed feed = new SequenceFeed(data, settings);
     CausalLm base = place.model(model);
     try (LoraAdapter adapter =

@@ -19,7 +19,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.sinklora.data.BundledModel;
 import org.sinklora.data.LabelledTokens;
-import org.sinklora.data.Tokenizer;
 import picocli.CommandLine;
 
 /** Trainings on texts and conversations together, drawn by weight. */
@@ -117,11 +116,10 @@ class DataMixTest {
   void sequencesComeFromTheirSetHoweverStepsAreCut() throws IOException {
     DataMix mix =
         DataMix.of(List.of(SampleData.folder().toString(), chats.toString()), List.of(1.0, 2.0));
-    try (SparkSession spark = SparkSessions.open("test", "local[2]");
-        Tokenizer tokenizer = Tokenizer.load(BundledModel.folder())) {
+    try (SparkSession spark = SparkSessions.open("test", "local[2]")) {
       SparkPlace place = SparkPlace.of(spark);
       ModelSource model = ModelSource.of(BundledModel.NAME, place.storage());
-      TrainingData data = TrainingData.open(place, mix, tokenizer, model);
+      TrainingData data = TrainingData.open(place, mix, model);
       SequenceFeed feed = feed(data, model, 20, 4);
       List<Sequence> four = new ArrayList<>();
       for (int step = 0; step < 20; step++) {

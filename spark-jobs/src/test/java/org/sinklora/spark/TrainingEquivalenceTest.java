@@ -15,7 +15,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.data.BundledModel;
-import org.sinklora.data.Tokenizer;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
 import org.sinklora.lora.LoraTrainer;
@@ -106,7 +105,6 @@ class TrainingEquivalenceTest {
     List<Double> losses = new ArrayList<>();
     try (SparkSession spark = SparkSessions.open("test", "local[1]");
         CpuDevice device = new CpuDevice(2);
-        Tokenizer tokenizer = Tokenizer.load(BundledModel.folder());
         CausalLm base = CausalLm.load(BundledModel.folder(), model.config(), device);
         LoraAdapter adapter =
             LoraAdapter.create(base, settings.loraConfig(model.config()), settings.seed());
@@ -115,10 +113,7 @@ class TrainingEquivalenceTest {
       SequenceFeed feed =
           new SequenceFeed(
               TrainingData.open(
-                  SparkPlace.of(spark),
-                  DataMix.of(SampleData.folder().toString()),
-                  tokenizer,
-                  model),
+                  SparkPlace.of(spark), DataMix.of(SampleData.folder().toString()), model),
               settings);
       for (int step = 0; step < settings.optimizer().steps(); step++) {
         losses.add(trainer.step(feed.step(step).stream().map(Sequence::batch).toList()).loss());
