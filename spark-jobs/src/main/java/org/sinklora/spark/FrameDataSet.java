@@ -1,12 +1,7 @@
 package org.sinklora.spark;
 
-import static org.apache.spark.sql.functions.bit_xor;
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.count;
-import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.size;
-import static org.apache.spark.sql.functions.sum;
-import static org.apache.spark.sql.functions.xxhash64;
 
 import java.io.IOException;
 import java.util.ArrayList;
@@ -128,23 +123,8 @@ final class FrameDataSet {
             0,
             supervised ? LABELS : null,
             null,
-            part(train),
+            ParquetTokens.part(spark, train, supervised),
             new DataSetInfo.Part(0, 0, "0"));
     SparkSessions.storage(spark).writeText(Storage.child(folder, DataSetInfo.FILE), info.toJson());
-  }
-
-  private DataSetInfo.Part part(String train) {
-    Row sums =
-        spark
-            .read()
-            .parquet(train)
-            .agg(
-                count(lit(1)),
-                sum(size(col("input_ids"))),
-                bit_xor(xxhash64(col(DOCUMENT), col("input_ids"))))
-            .first();
-    return sums.getLong(0) == 0
-        ? new DataSetInfo.Part(0, 0, "0")
-        : new DataSetInfo.Part(sums.getLong(0), sums.getLong(1), Long.toHexString(sums.getLong(2)));
   }
 }

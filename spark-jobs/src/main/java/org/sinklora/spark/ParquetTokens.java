@@ -95,6 +95,32 @@ final class ParquetTokens implements TokenDataSet {
     return new ParquetTokens(spark, location, info, spark.read().parquet(folder), vocabulary);
   }
 
+  /**
+   * What a side that was written holds.
+   *
+   * @param supervised whether its rows have labels
+   */
+  static DataSetInfo.Part part(SparkSession spark, String folder, boolean supervised) {
+    List<Column> hashed =
+        new ArrayList<>(List.of(functions.col("document"), functions.col("input_ids")));
+    if (supervised) {
+      hashed.add(functions.col("labels"));
+    }
+    Row sums =
+        spark
+            .read()
+            .parquet(folder)
+            .agg(
+                functions.count(functions.lit(1)),
+                functions.sum(functions.size(functions.col("input_ids"))),
+                functions.bit_xor(functions.xxhash64(hashed.toArray(Column[]::new))))
+            .first();
+    return new DataSetInfo.Part(
+        sums.getLong(0),
+        sums.isNullAt(1) ? 0 : sums.getLong(1),
+        sums.isNullAt(2) ? "0" : Long.toHexString(sums.getLong(2)));
+  }
+
   @Override
   public DataSetInfo info() {
     return info;

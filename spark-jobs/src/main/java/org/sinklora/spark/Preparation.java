@@ -7,7 +7,6 @@ import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.when;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -15,7 +14,6 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.functions;
 import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
 import org.sinklora.data.LongText;
@@ -274,27 +272,7 @@ final class Preparation {
         .option("parquet.page.size.row.check.min", "4")
         .option("parquet.block.size.row.check.min", "4")
         .parquet(target);
-    Row sums =
-        spark
-            .read()
-            .parquet(target)
-            .agg(
-                count(lit(1)),
-                sum(functions.size(col("input_ids"))),
-                functions.bit_xor(functions.xxhash64(hashed())))
-            .first();
-    return new DataSetInfo.Part(
-        sums.getLong(0),
-        sums.isNullAt(1) ? 0 : sums.getLong(1),
-        sums.isNullAt(2) ? "0" : Long.toHexString(sums.getLong(2)));
-  }
-
-  private Column[] hashed() {
-    List<Column> columns = new ArrayList<>(List.of(col("document"), col("input_ids")));
-    if (settings.supervision() != null) {
-      columns.add(col("labels"));
-    }
-    return columns.toArray(Column[]::new);
+    return ParquetTokens.part(spark, target, settings.supervision() != null);
   }
 
   private QualityReport report(
