@@ -69,23 +69,17 @@ class FaultsTest {
   }
 
   private byte[] train(String name, String master, Object model) throws IOException {
+    byte[] adapter =
+        adapter(name, "--master", master, "--model", model, "--partitions", 4, "--steps", 5);
+    assertEquals(5, Files.readAllLines(folder.resolve(name).resolve("metrics.jsonl")).size());
+    return adapter;
+  }
+
+  private byte[] adapter(String name, Object... options) throws IOException {
     Path output = folder.resolve(name);
-    Cli.succeed(
-        SampleData.train(
-            output,
-            "--master",
-            master,
-            "--data",
-            SampleData.tokenFiles(),
-            "--model",
-            model,
-            "--partitions",
-            4,
-            "--threads-per-task",
-            1,
-            "--steps",
-            5));
-    assertEquals(5, Files.readAllLines(output.resolve("metrics.jsonl")).size());
+    Object[] more =
+        SampleData.with(options, "--data", SampleData.tokenFiles(), "--threads-per-task", 1);
+    Cli.succeed(SampleData.train(output, more));
     return Files.readAllBytes(output.resolve("adapter/adapter_model.safetensors"));
   }
 
@@ -211,23 +205,7 @@ class FaultsTest {
   }
 
   private byte[] trainLocally(String name, String master) throws IOException {
-    Path output = folder.resolve(name);
-    Cli.succeed(
-        SampleData.train(
-            output,
-            "--master",
-            master,
-            "--data",
-            SampleData.tokenFiles(),
-            "--sync-every",
-            4,
-            "--workers",
-            2,
-            "--threads-per-task",
-            1,
-            "--steps",
-            12));
-    return Files.readAllBytes(output.resolve("adapter/adapter_model.safetensors"));
+    return adapter(name, "--master", master, "--sync-every", 4, "--workers", 2, "--steps", 12);
   }
 
   /** Executors have another working folder: there a relative path is none. */

@@ -70,7 +70,7 @@ class HdfsFaultsTest {
   }
 
   private static Object[] train(Object data, Object output) throws IOException {
-    return SampleData.train(
+    return SampleData.trainBriefly(
         Path.of("unused"),
         "--output",
         output,
@@ -78,16 +78,10 @@ class HdfsFaultsTest {
         data,
         "--master",
         "local[2]",
-        "--context",
-        64,
-        "--group-size",
-        16,
         "--batch-size",
         2,
         "--steps",
-        6,
-        "--checkpoint-every",
-        1);
+        6);
   }
 
   @Test

@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -52,14 +51,11 @@ class ResumeTest {
     assertEquals(2, events.stream().filter(event -> event.status() == 1).count(), "starts");
 
     // Only the newest stay, and nothing half-written.
-    try (var left = Files.list(killed.resolve("checkpoints"))) {
-      assertEquals(
-          List.of("step-00000008", "step-00000009"),
-          left.map(path -> path.getFileName().toString())
-              .filter(name -> !name.startsWith("."))
-              .sorted()
-              .toList());
-    }
+    assertEquals(
+        List.of("step-00000008", "step-00000009"),
+        SampleData.names(killed.resolve("checkpoints")).stream()
+            .filter(name -> !name.startsWith("."))
+            .toList());
 
     Cli another =
         Cli.run(SampleData.with(SampleData.train(killed, SETTINGS), "--resume", "--rank", "4"));
@@ -71,29 +67,12 @@ class ResumeTest {
   /** The kill comes while the files of the second checkpoint are written. */
   @Test
   void aRunThatIsKilledWhileItWritesACheckpoint() throws IOException, InterruptedException {
-    Object[] settings = {
-      "--master",
-      "none",
-      "--data",
-      SampleData.tokenFiles(),
-      "--context",
-      64,
-      "--group-size",
-      16,
-      "--batch-size",
-      1,
-      "--steps",
-      3,
-      "--checkpoint-every",
-      1
-    };
     Path straight = folder.resolve("straight");
-    Cli.succeed(SampleData.train(straight, settings));
+    Cli.succeed(SampleData.trainBriefly(straight));
 
     Path killed = folder.resolve("killed");
     Path mark = folder.resolve("mark");
-    List<String> command =
-        ChildJvm.command("2g", SinkLora.class, SampleData.train(killed, settings));
+    List<String> command = ChildJvm.command("2g", SinkLora.class, SampleData.trainBriefly(killed));
     command.replaceAll(word -> word.equals(killed.toString()) ? "faulty:" + killed : word);
     command.add(1, "-D%s=%s".formatted(FaultyFileSystem.STALLED_MARK, mark));
     command.add(1, "-D%s=%s".formatted(FaultyFileSystem.STALLED, "step-00000002"));
@@ -104,24 +83,19 @@ class ResumeTest {
     }
     process.destroyForcibly();
     assertTrue(process.waitFor(1, TimeUnit.MINUTES));
-    List<String> left = names(killed.resolve("checkpoints"));
+    List<String> left = SampleData.names(killed.resolve("checkpoints"));
     assertEquals(2, left.size(), left.toString());
     assertTrue(left.get(0).matches("\\._step-00000002\\..*\\.tmp"), left.toString());
     assertEquals("step-00000001", left.get(1));
 
     Path json = folder.resolve("result.json");
-    Cli.succeed(SampleData.with(SampleData.train(killed, settings), "--resume", "--json", json));
+    Cli.succeed(SampleData.with(SampleData.trainBriefly(killed), "--resume", "--json", json));
     assertEquals(1, new JsonMapper().readTree(json.toFile()).path("resumed_at").asInt());
     String weights = "adapter/adapter_model.safetensors";
     assertArrayEquals(
         Files.readAllBytes(straight.resolve(weights)), Files.readAllBytes(killed.resolve(weights)));
-    assertEquals(List.of("step-00000002", "step-00000003"), names(killed.resolve("checkpoints")));
-  }
-
-  private static List<String> names(Path folder) throws IOException {
-    try (Stream<Path> files = Files.list(folder)) {
-      return files.map(file -> file.getFileName().toString()).sorted().toList();
-    }
+    assertEquals(
+        List.of("step-00000002", "step-00000003"), SampleData.names(killed.resolve("checkpoints")));
   }
 
   private void waitForLines(Path file, int lines, Process process)

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** A small data set of real text: the sources of this module. */
 final class SampleData {
@@ -77,6 +78,37 @@ final class SampleData {
           words.add(value);
         });
     return words.toArray();
+  }
+
+  /**
+   * One of a second or two on token files in one process: three short steps, a checkpoint behind
+   * each.
+   */
+  static Object[] trainBriefly(Path output, Object... more) throws IOException {
+    Object[] brief = {
+      "--master",
+      "none",
+      "--data",
+      tokenFiles(),
+      "--context",
+      64,
+      "--group-size",
+      16,
+      "--batch-size",
+      1,
+      "--steps",
+      3,
+      "--checkpoint-every",
+      1
+    };
+    return train(output, with(brief, more));
+  }
+
+  /** Names of the files in a folder, in order. */
+  static List<String> names(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.map(file -> file.getFileName().toString()).sorted().toList();
+    }
   }
 
   /** The same with flags behind it. */

@@ -13,7 +13,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,26 +34,8 @@ class TornCheckpointTest {
   }
 
   private Object[] command() throws IOException {
-    return SampleData.train(
-        run,
-        "--master",
-        "none",
-        "--data",
-        SampleData.tokenFiles(),
-        "--context",
-        64,
-        "--group-size",
-        16,
-        "--batch-size",
-        1,
-        "--steps",
-        3,
-        "--checkpoint-every",
-        1,
-        "--keep-checkpoints",
-        3,
-        "--json",
-        folder.resolve("result.json"));
+    return SampleData.trainBriefly(
+        run, "--keep-checkpoints", 3, "--json", folder.resolve("result.json"));
   }
 
   private Path checkpoint(int step) {
@@ -62,9 +43,7 @@ class TornCheckpointTest {
   }
 
   private List<String> checkpoints() throws IOException {
-    try (Stream<Path> all = Files.list(run.resolve("checkpoints"))) {
-      return all.map(path -> path.getFileName().toString()).sorted().toList();
-    }
+    return SampleData.names(run.resolve("checkpoints"));
   }
 
   /** What the resumed run said on standard error. */
