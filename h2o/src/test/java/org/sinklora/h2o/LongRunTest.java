@@ -9,7 +9,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
-import org.junit.jupiter.api.Tag;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -18,14 +18,18 @@ import org.sinklora.lora.CausalLm;
 
 /** A bounded cache over a long generation: memory and time a token stay what they were. */
 class LongRunTest {
+  private static final int PROMPT = 100;
   private static final int TOKENS = 100_000;
-  private static final int WINDOW = 1_000;
+
+  /** Pairs of turns that are timed, and the tokens of a turn. */
+  private static final int TURNS = 200;
+
+  private static final int TURN = 200;
 
   private static Path tinyModel() {
     return Fixture.ours().resolve("llama-gqa-embed-norm").resolve("base");
   }
 
-  @Tag("long")
   @ParameterizedTest
   @ValueSource(strings = {"h2o:heavy=32,recent=32", "streaming:sinks=4,recent=60"})
   void memoryAndTimeAreFlatOverAHundredThousandTokens(String text) throws IOException {
@@ -42,44 +46,59 @@ class LongRunTest {
               policy,
               CachePrecision.FLOAT32,
               RopePositions.ORIGINAL,
-              100,
-              100L + TOKENS);
+              PROMPT,
+              PROMPT + TOKENS + (long) TURNS * TURN + 1_000);
       try (Decoder decoder = new Decoder(decoderModel.shape(), 1, 1)) {
-        SequenceCache cache = new SequenceCache(plan, policy, RopePositions.ORIGINAL);
-        Sequence sequence = new Sequence(decoderModel, cache);
-        decoder.prefill(sequence, new Random(1).ints(100, 0, vocabulary).toArray(), () -> false);
-        assertEquals(plan.bytes(), cache.residentBytes());
-        Sequence[] batch = {sequence};
-        Random random = new Random(2);
-        // The processor's time, not the wall's: other programs' share of the machine is not ours.
-        long[] nanos = new long[TOKENS / WINDOW];
-        long allocated = 0;
-        for (int window = 0; window < nanos.length; window++) {
-          long bytes = threads.getCurrentThreadAllocatedBytes();
+        Random random = new Random(1);
+        Supplier<Sequence> started =
+            () -> {
+              SequenceCache cache = new SequenceCache(plan, policy, RopePositions.ORIGINAL);
+              Sequence sequence = new Sequence(decoderModel, cache);
+              int[] prompt = random.ints(PROMPT, 0, vocabulary).toArray();
+              decoder.prefill(sequence, prompt, () -> false);
+              assertEquals(plan.bytes(), cache.residentBytes());
+              return sequence;
+            };
+        Sequence old = started.get();
+        decode(decoder, old, random, vocabulary, TOKENS);
+        Sequence young = started.get();
+
+        // The two take turns, so that whatever the machine does meanwhile it does to both, and the
+        // processor's time counts, not the wall's.
+        double[] ratios = new double[TURNS];
+        for (int turn = 0; turn < TURNS; turn++) {
+          boolean oldFirst = turn % 2 == 0;
+          Sequence[] order = oldFirst ? new Sequence[] {old, young} : new Sequence[] {young, old};
           long start = threads.getCurrentThreadCpuTime();
-          for (int i = 0; i < WINDOW; i++) {
-            sequence.feed(random.nextInt(vocabulary));
-            sequence.reserve();
-            decoder.step(batch, 1);
-          }
-          nanos[window] = threads.getCurrentThreadCpuTime() - start;
-          allocated = threads.getCurrentThreadAllocatedBytes() - bytes;
+          decode(decoder, order[0], random, vocabulary, TURN);
+          long middle = threads.getCurrentThreadCpuTime();
+          decode(decoder, order[1], random, vocabulary, TURN);
+          long end = threads.getCurrentThreadCpuTime();
+          double ratio = (double) (middle - start) / (end - middle);
+          ratios[turn] = oldFirst ? ratio : 1 / ratio;
         }
-        assertEquals(plan.bytes(), cache.residentBytes());
-        assertEquals(100 + TOKENS, sequence.position());
-        assertTrue(allocated < WINDOW, allocated + " bytes in the last 1,000 tokens");
-        double first = median(Arrays.copyOfRange(nanos, 10, 30));
-        double last = median(Arrays.copyOfRange(nanos, nanos.length - 20, nanos.length));
-        System.out.printf("%s: %.1f µs a token, then %.1f%n", text, first / 1e6, last / 1e6);
-        assertTrue(last < 1.1 * first, "%.0f ns grew to %.0f".formatted(first, last));
+        long before = threads.getCurrentThreadAllocatedBytes();
+        decode(decoder, old, random, vocabulary, 1_000);
+        long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+
+        assertEquals(plan.bytes(), old.cache().residentBytes());
+        assertEquals(PROMPT + TOKENS + TURNS * TURN + 1_000, old.position());
+        assertTrue(allocated < 1_000, allocated + " bytes in the last 1,000 tokens");
+        double median = Arrays.stream(ratios).sorted().toArray()[TURNS / 2];
+        System.out.printf("%s: a token after 100,000 takes %.3f of a first one%n", text, median);
+        assertTrue(median < 1.1, "a token takes %.3f of a first one".formatted(median));
       }
     }
   }
 
-  /** Of windows of a thousand tokens: neighbours on the machine disturb some of them. */
-  private static double median(long[] nanos) {
-    Arrays.sort(nanos);
-    return nanos[nanos.length / 2];
+  private static void decode(
+      Decoder decoder, Sequence sequence, Random random, int vocabulary, int tokens) {
+    Sequence[] batch = {sequence};
+    for (int i = 0; i < tokens; i++) {
+      sequence.feed(random.nextInt(vocabulary));
+      sequence.reserve();
+      decoder.step(batch, 1);
+    }
   }
 
   @Test
