@@ -3,8 +3,10 @@ package org.sinklora.data;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectReader;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
@@ -26,6 +28,11 @@ public final class ConversationReader implements Closeable {
   }
 
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** Refuses what comes behind the first value. */
+  private static final ObjectReader ONE =
+      JSON.reader().with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+
   private static final Set<String> ROLES = Set.of("system", "user", "assistant", "tool");
 
   private final String file;
@@ -67,15 +74,51 @@ public final class ConversationReader implements Closeable {
       int at = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
       throw new IOException(
           "%s, line %d is no JSON: %s; expected objects with %s, one a line or in an array"
-              .formatted(file, at, e.getOriginalMessage(), fields()),
+              .formatted(file, at, e.getOriginalMessage(), fields(format)),
           e);
     }
     String where = file + ", line " + line;
     if (!object.isObject()) {
       throw new IOException(
           "%s is %s, no JSON object; expected one with %s"
-              .formatted(where, object.getNodeType(), fields()));
+              .formatted(where, object.getNodeType(), fields(format)));
     }
+    return conversation(object, format, where);
+  }
+
+  /**
+   * The conversation of one line of JSON lines, for who reads the lines himself; null if the line
+   * is blank. What it must have is what {@link #next} asks for.
+   *
+   * @param line UTF-8
+   * @param length how many of the bytes are the line
+   * @param where what errors call the line
+   * @throws IOException if it is malformed, or not one whole object
+   */
+  public static List<ChatMessage> ofLine(byte[] line, int length, Format format, String where)
+      throws IOException {
+    JsonNode object;
+    try {
+      object = ONE.readTree(line, 0, length);
+    } catch (JsonProcessingException e) {
+      throw new IOException(notOne(where, e.getOriginalMessage(), format), e);
+    }
+    if (object.isMissingNode()) {
+      return null;
+    }
+    if (!object.isObject()) {
+      throw new IOException(notOne(where, "it is " + object.getNodeType(), format));
+    }
+    return conversation(object, format, where);
+  }
+
+  private static String notOne(String where, String why, Format format) {
+    return "%s is not one whole JSON object (%s); write each object with %s on a line of its own, or name the file .json, which is not read line by line"
+        .formatted(where, why, fields(format));
+  }
+
+  private static List<ChatMessage> conversation(JsonNode object, Format format, String where)
+      throws IOException {
     return format == Format.ALPACA ? alpaca(object, where) : chat(object, where);
   }
 
@@ -84,7 +127,7 @@ public final class ConversationReader implements Closeable {
     return line;
   }
 
-  private String fields() {
+  private static String fields(Format format) {
     return format == Format.ALPACA ? "'instruction', 'input' and 'output'" : "'messages'";
   }
 

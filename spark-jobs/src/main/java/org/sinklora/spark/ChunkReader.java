@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import org.sinklora.data.ChatTemplate;
 
 /**
  * Reads the texts of a chunk one by one, in the same order each time. An application's task reads
@@ -26,15 +27,21 @@ interface ChunkReader extends Closeable {
       case PARQUET -> new ParquetTextReader(chunk, field);
       case TEXT -> texts(chunk);
       case SOURCE_JAR -> of(sourceFiles(chunk).iterator());
-      case CONVERSATIONS ->
-          of(
-              chunk
-                  .source()
-                  .conversations(
-                      SparkSessions.taskStorage(),
-                      settings.supervision(),
-                      ExecutorTokenizers.of(settings.model())));
+      case CONVERSATIONS -> conversations(chunk, settings);
     };
+  }
+
+  private static ChunkReader conversations(TextChunk chunk, PreparationSettings settings)
+      throws IOException {
+    Supervision supervision = settings.supervision();
+    ChatTemplate template =
+        new ChatTemplate(supervision.source(), ExecutorTokenizers.of(settings.model()));
+    if (chunk.isRange()) {
+      return new ConversationLines(chunk, supervision.format(), template);
+    }
+    String file = chunk.source().file();
+    return new ConversationTexts(
+        SparkSessions.taskStorage().open(file), file, supervision.format(), template);
   }
 
   private static List<Text> sourceFiles(TextChunk chunk) throws IOException {

@@ -37,10 +37,19 @@ final class Preparation {
 
   private final SparkSession spark;
   private final PreparationSettings settings;
+  private final long chunkBytes;
 
   Preparation(SparkSession spark, PreparationSettings settings) {
+    this(spark, settings, TextChunk.BYTES);
+  }
+
+  /**
+   * @param chunkBytes from which on an input is cut
+   */
+  Preparation(SparkSession spark, PreparationSettings settings, long chunkBytes) {
     this.spark = spark;
     this.settings = settings;
+    this.chunkBytes = chunkBytes;
   }
 
   /**
@@ -103,7 +112,7 @@ final class Preparation {
       throw new UserException(
           "The tokenizer has no BOS, which tells packed documents apart; leave out --pack");
     }
-    List<TextChunk> chunks = TextChunk.cut(texts);
+    List<TextChunk> chunks = TextChunk.cut(texts, chunkBytes);
     LongAccumulator read = counter("bytes read");
     Dataset<Row> survey =
         new TextSurvey(spark, settings, field).of(chunks, read).persist(StorageLevel.DISK_ONLY());

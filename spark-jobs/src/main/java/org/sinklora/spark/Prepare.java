@@ -67,8 +67,9 @@ public final class Prepare implements Callable<Integer> {
       paramLabel = "text|alpaca|chat",
       description =
           "What the inputs hold: texts; or conversations, of which only the assistant's answers are"
-              + " learnt, as JSON (an array, or one object a line): alpaca (instruction, input,"
-              + " output) or chat (messages with role and content). Default: ${DEFAULT-VALUE}.")
+              + " learnt, as JSON (an array, which one task reads, or one object a line): alpaca"
+              + " (instruction, input, output) or chat (messages with role and content). Default:"
+              + " ${DEFAULT-VALUE}.")
   private String format;
 
   @Option(

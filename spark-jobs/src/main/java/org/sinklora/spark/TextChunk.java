@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,25 +18,34 @@ import org.sinklora.data.Document;
 record TextChunk(TextSources.Kind kind, List<TextSources.Source> sources, long start, long end)
     implements Serializable {
   /** Bytes of a range, and of small files together. */
-  private static final long BYTES = 32 << 20;
+  static final long BYTES = 32 << 20;
 
   /** Small files are together up to one in 256, picked by the highest bits of its name's hash. */
   private static final int FILES_SHIFT = 24;
 
-  static List<TextChunk> cut(TextSources sources) {
-    return cut(sources, BYTES);
-  }
-
   /**
    * @param limit bytes of a range, and of small files together
    */
-  static List<TextChunk> cut(TextSources sources, long limit) {
+  static List<TextChunk> cut(TextSources sources, long limit) throws IOException {
     List<TextChunk> chunks = new ArrayList<>();
     for (TextSources.Kind kind : TextSources.Kind.values()) {
       switch (kind) {
         case TEXT -> addGroups(kind, sources.of(kind), limit, chunks);
-        case JSON_LINES, PARQUET -> addRanges(kind, sources.of(kind), limit, chunks);
-        case SOURCE_JAR, CONVERSATIONS -> {
+        case JSON_LINES, PARQUET -> {
+          for (TextSources.Source source : sources.of(kind)) {
+            addRanges(kind, source, limit, chunks);
+          }
+        }
+        case CONVERSATIONS -> {
+          for (TextSources.Source source : sources.of(kind)) {
+            if (source.bytes() > limit && source.hasObjectsInLines(sources.storage())) {
+              addRanges(kind, source, limit, chunks);
+            } else {
+              chunks.add(new TextChunk(kind, List.of(source), 0, source.bytes()));
+            }
+          }
+        }
+        case SOURCE_JAR -> {
           for (TextSources.Source source : sources.of(kind)) {
             chunks.add(new TextChunk(kind, List.of(source), 0, source.bytes()));
           }
@@ -64,13 +74,16 @@ record TextChunk(TextSources.Kind kind, List<TextSources.Source> sources, long s
   }
 
   private static void addRanges(
-      TextSources.Kind kind, List<TextSources.Source> sources, long limit, List<TextChunk> chunks) {
-    for (TextSources.Source source : sources) {
-      for (long start = 0; start < source.bytes(); start += limit) {
-        long end = Math.min(start + limit, source.bytes());
-        chunks.add(new TextChunk(kind, List.of(source), start, end));
-      }
+      TextSources.Kind kind, TextSources.Source source, long limit, List<TextChunk> chunks) {
+    for (long start = 0; start < source.bytes(); start += limit) {
+      long end = Math.min(start + limit, source.bytes());
+      chunks.add(new TextChunk(kind, List.of(source), start, end));
     }
+  }
+
+  /** Whether it is a part of its one file, and not all. */
+  boolean isRange() {
+    return sources.size() == 1 && bytes() < source().bytes();
   }
 
   long bytes() {

@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import java.io.BufferedInputStream;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -10,21 +11,21 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.sinklora.data.ChatTemplate;
 import org.sinklora.data.Document;
 import org.sinklora.data.JsonLines;
 import org.sinklora.data.SourceJar;
 import org.sinklora.data.TextFiles;
-import org.sinklora.data.Tokenizer;
 
 /** Finds the files with the texts of {@link Prepare}, and reads them one by one. */
 final class TextSources {
   /** A Java string can't hold much more. */
   private static final long MAXIMUM_TEXT_BYTES = 1L << 30;
+
+  /** Of UTF-8. */
+  private static final String BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
 
   /** What a file is, told by its name. */
   enum Kind {
@@ -72,14 +73,21 @@ final class TextSources {
       }
     }
 
-    /** The conversations of a file. */
-    Iterator<Text> conversations(Storage storage, Supervision supervision, Tokenizer tokenizer)
-        throws IOException {
-      return new ConversationTexts(
-          storage.open(file),
-          file,
-          supervision.format(),
-          new ChatTemplate(supervision.source(), tokenizer));
+    /**
+     * Whether a file of conversations is one of lines, which can be cut: its name says so, and it
+     * does not begin as an array does.
+     */
+    boolean hasObjectsInLines(Storage storage) throws IOException {
+      if (!file.toLowerCase(Locale.ROOT).endsWith(".jsonl")) {
+        return false;
+      }
+      try (InputStream in = new BufferedInputStream(storage.open(file))) {
+        int first = in.read();
+        while (first >= 0 && (first <= ' ' || BYTE_ORDER_MARK.indexOf(first) >= 0)) {
+          first = in.read();
+        }
+        return first == '{';
+      }
     }
 
     private List<Text> jsonLines(Storage storage, String field) throws IOException {
@@ -190,6 +198,11 @@ final class TextSources {
 
   List<Source> of(Kind kind) {
     return sources.get(kind);
+  }
+
+  /** Where the files are. */
+  Storage storage() {
+    return storage;
   }
 
   /**

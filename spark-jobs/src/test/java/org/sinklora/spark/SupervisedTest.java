@@ -11,12 +11,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.sinklora.data.BundledModel;
+import org.sinklora.data.HeldOutSplit;
 import org.sinklora.data.LabelledTokens;
 import org.sinklora.data.Tokenizer;
 
@@ -168,6 +170,51 @@ class SupervisedTest {
     Cli tooShort =
         Cli.run(SampleData.train(folder.resolve("run"), "--data", data, "--context", 16));
     assertTrue(tooShort.err().contains("longest row of the data set has"), tooShort.err());
+  }
+
+  /** One task, or a task for each of many ranges: the same rows. */
+  @Test
+  void aFileInRangesGivesTheSameRows() throws IOException {
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 40; i++) {
+      lines
+          .append(
+              JSON.createObjectNode()
+                  .put("instruction", "Count to " + i % 30)
+                  .put("output", "one ".repeat(i % 30) + i % 30))
+          .append("\n");
+    }
+    Path input = Files.writeString(folder.resolve("alpaca.jsonl"), lines);
+    Storage storage = Storage.here();
+    ModelSource model = ModelSource.of(BundledModel.NAME, storage);
+    PreparationSettings settings =
+        new PreparationSettings(
+            model,
+            new HeldOutSplit(0.3),
+            0,
+            0,
+            Supervision.of("alpaca", "alpaca", model, storage),
+            0);
+    try (SparkSession spark = SparkSessions.open("test", "local[2]");
+        Tokenizer tokenizer = Tokenizer.load(BundledModel.folder())) {
+      TextSources texts = TextSources.ofConversations(storage);
+      texts.add(input.toString());
+      Prepared whole =
+          new Preparation(spark, settings)
+              .write(texts, null, tokenizer, folder.resolve("whole").toString(), null, false);
+      Prepared ranges =
+          new Preparation(spark, settings, 500)
+              .write(texts, null, tokenizer, folder.resolve("ranges").toString(), null, false);
+      assertEquals(whole.info(), ranges.info());
+      assertEquals(1, whole.report().tokenizing().parts());
+      assertTrue(ranges.report().tokenizing().parts() > 4, ranges.report().describe());
+      assertEquals(Map.of("duplicate", 10L), ranges.report().dropped());
+    }
+    for (Split split : Split.values()) {
+      List<Row> expected = rows(folder.resolve("whole"), split);
+      assertTrue(expected.size() > 5, split + ": " + expected.size());
+      assertEquals(expected, rows(folder.resolve("ranges"), split));
+    }
   }
 
   @Test
