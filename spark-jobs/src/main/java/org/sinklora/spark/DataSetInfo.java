@@ -118,6 +118,11 @@ record DataSetInfo(
 
   /** Name of the token file of a side. */
   String tokenFile(Split split) {
+    return tokenFile(split, vocabularySize);
+  }
+
+  /** Name of the token file of a side. */
+  static String tokenFile(Split split, int vocabularySize) {
     return split.folder() + (vocabularySize > LARGEST_UINT16_VOCABULARY ? ".u32.bin" : ".bin");
   }
 

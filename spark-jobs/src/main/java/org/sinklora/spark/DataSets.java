@@ -1,8 +1,8 @@
 package org.sinklora.spark;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
-import org.sinklora.data.HeldOutSplit;
 import org.sinklora.data.TokenDocuments;
 import org.sinklora.data.TokenFile;
 import org.sinklora.data.TokenStream;
@@ -80,8 +80,15 @@ final class DataSets {
     TextSources sources = new TextSources(storage, EXTENSIONS);
     sources.add(data);
     System.err.println("Tokenising the texts of " + data + " …");
-    List<int[]> documents =
-        TokenizedTexts.of(sources.read(TEXT_FIELD), tokenizer, new HeldOutSplit(0), 0).train();
+    List<int[]> documents = new ArrayList<>();
+    try (LocalFolder local = new LocalFolder();
+        SourceTexts texts = new SourceTexts(sources, TEXT_FIELD)) {
+      TokenizedTexts tokens =
+          TokenizedTexts.of(texts, tokenizer, 0, local.path(), TokenizedTexts.BATCH);
+      for (int i = 0; i < tokens.size(); i++) {
+        documents.add(tokens.ids(i));
+      }
+    }
     return StreamTokens.of(
         TokenDocuments.of(documents).stream(),
         whole(DataSetInfo.Part.of(documents), tokenizer, model),

@@ -209,10 +209,13 @@ public final class Prepare implements Callable<Integer> {
       throws IOException {
     TextSources texts = request.find(storage);
     String fingerprint = request.fingerprint(texts, settings, tokenizer);
-    return request.isDone(storage, fingerprint)
-        ? null
-        : new TokenPreparation(storage, settings)
-            .write(texts.read(request.field()), tokenizer, request.output(), fingerprint);
+    if (request.isDone(storage, fingerprint)) {
+      return null;
+    }
+    try (SourceTexts read = new SourceTexts(texts, request.field())) {
+      return new TokenPreparation(storage, settings)
+          .write(read, tokenizer, request.output(), fingerprint);
+    }
   }
 
   private void report(Prepared prepared) throws IOException {

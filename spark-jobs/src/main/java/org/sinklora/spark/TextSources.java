@@ -1,12 +1,9 @@
 package org.sinklora.spark;
 
 import java.io.BufferedInputStream;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.io.Serializable;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,7 +12,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.sinklora.data.Document;
-import org.sinklora.data.JsonLines;
 import org.sinklora.data.SourceJar;
 import org.sinklora.data.TextFiles;
 
@@ -88,18 +84,6 @@ final class TextSources {
         }
         return first == '{';
       }
-    }
-
-    private List<Text> jsonLines(Storage storage, String field) throws IOException {
-      List<Text> texts = new ArrayList<>();
-      try (BufferedReader lines =
-          new BufferedReader(new InputStreamReader(storage.open(file), StandardCharsets.UTF_8))) {
-        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-          JsonLines.document(line, field, "A line of " + file)
-              .ifPresent(document -> texts.add(Text.of("", document)));
-        }
-      }
-      return texts;
     }
   }
 
@@ -203,30 +187,5 @@ final class TextSources {
   /** Where the files are. */
   Storage storage() {
     return storage;
-  }
-
-  /**
-   * All documents, read by this process; the same document may come twice where inputs overlap.
-   *
-   * @param field of JSON lines that holds the text
-   * @throws UserException if there is Parquet, which Spark reads
-   */
-  List<Text> read(String field) throws IOException {
-    if (!of(Kind.PARQUET).isEmpty()) {
-      throw new UserException(
-          "%s is Parquet, which is read with Spark alone: run 'sinklora prepare' on it without --token-files"
-              .formatted(of(Kind.PARQUET).get(0).file()));
-    }
-    List<Text> texts = new ArrayList<>();
-    for (Source source : of(Kind.TEXT)) {
-      texts.add(source.text(storage));
-    }
-    for (Source source : of(Kind.SOURCE_JAR)) {
-      texts.addAll(source.sourceFiles(storage));
-    }
-    for (Source source : of(Kind.JSON_LINES)) {
-      texts.addAll(source.jsonLines(storage, field));
-    }
-    return texts;
   }
 }

@@ -3,7 +3,7 @@ package org.sinklora.spark;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
+import org.sinklora.data.TokenFile;
 import org.sinklora.data.TokenFileWriter;
 import org.sinklora.data.Tokenizer;
 
@@ -14,14 +14,23 @@ import org.sinklora.data.Tokenizer;
 final class TokenPreparation {
   private final Storage storage;
   private final PreparationSettings settings;
+  private final int batch;
 
   TokenPreparation(Storage storage, PreparationSettings settings) {
+    this(storage, settings, TokenizedTexts.BATCH);
+  }
+
+  /**
+   * @param batch how many characters are tokenised together; it changes nothing of the result
+   */
+  TokenPreparation(Storage storage, PreparationSettings settings, int batch) {
     this.storage = storage;
     this.settings = settings;
+    this.batch = batch;
   }
 
   /** Writes the data set; it appears complete or not at all. */
-  Prepared write(List<Text> texts, Tokenizer tokenizer, String output, String request)
+  Prepared write(SourceTexts texts, Tokenizer tokenizer, String output, String request)
       throws IOException {
     long start = System.nanoTime();
     if (tokenizer.bosId().isEmpty() && tokenizer.eosId().isEmpty()) {
@@ -29,35 +38,20 @@ final class TokenPreparation {
           "The tokenizer has neither BOS nor EOS, which tell documents in a token file apart; leave out --token-files");
     }
     int cores = Runtime.getRuntime().availableProcessors();
-    TokenizedTexts tokens =
-        TokenizedTexts.of(texts, tokenizer, settings.heldOut(), settings.minimumCharacters());
-    double tokenized = (System.nanoTime() - start) / 1e9 * cores;
-    DataSetInfo info =
-        new DataSetInfo(
-            DataSetInfo.TOKENS,
-            DataSetInfo.DOCUMENTS,
-            0,
-            settings.model().location(),
-            tokenizer.fingerprint(),
-            tokenizer.vocabularySize(),
-            tokenizer.bosId().orElse(-1),
-            settings.heldOut().share(),
-            null,
-            request,
-            DataSetInfo.Part.of(tokens.train()),
-            DataSetInfo.Part.of(tokens.heldOut()));
     try (LocalFolder local = new LocalFolder()) {
+      TokenizedTexts tokens =
+          TokenizedTexts.of(texts, tokenizer, settings.minimumCharacters(), local.path(), batch);
+      double tokenized = (System.nanoTime() - start) / 1e9 * cores;
       Path folder = Files.createDirectory(local.path().resolve("data"));
-      write(tokens.train(), folder.resolve(info.tokenFile(Split.TRAIN)), tokenizer);
-      write(tokens.heldOut(), folder.resolve(info.tokenFile(Split.HELD_OUT)), tokenizer);
+      DataSetInfo info = write(tokens, tokenizer, folder, request);
       Files.writeString(folder.resolve(DataSetInfo.FILE), info.toJson());
       long made = info.train().tokens() + info.heldOut().tokens();
       QualityReport report =
           new QualityReport(
-              texts.size(),
-              tokens.characters()[0],
-              info.train().rows() + info.heldOut().rows(),
-              tokens.characters()[1],
+              tokens.read(),
+              tokens.readCharacters(),
+              tokens.size(),
+              tokens.keptCharacters(),
               made,
               tokens.longDocuments(),
               tokens.dropped(),
@@ -71,13 +65,34 @@ final class TokenPreparation {
     }
   }
 
-  private static void write(List<int[]> documents, Path file, Tokenizer tokenizer)
+  private DataSetInfo write(TokenizedTexts tokens, Tokenizer tokenizer, Path folder, String request)
       throws IOException {
-    try (TokenFileWriter writer = TokenFileWriter.create(file, tokenizer.vocabularySize())) {
-      for (int[] document : documents) {
-        writer.write(document);
+    int vocabulary = tokenizer.vocabularySize();
+    Path train = folder.resolve(DataSetInfo.tokenFile(Split.TRAIN, vocabulary));
+    Path heldOut = folder.resolve(DataSetInfo.tokenFile(Split.HELD_OUT, vocabulary));
+    int trainRows = 0;
+    try (TokenFileWriter trainFile = TokenFileWriter.create(train, vocabulary);
+        TokenFileWriter heldOutFile = TokenFileWriter.create(heldOut, vocabulary)) {
+      for (int i = 0; i < tokens.size(); i++) {
+        boolean holdsOut = settings.heldOut().holdsOut(tokens.name(i));
+        (holdsOut ? heldOutFile : trainFile).write(tokens.ids(i));
+        trainRows += holdsOut ? 0 : 1;
       }
-      writer.commit();
+      trainFile.commit();
+      heldOutFile.commit();
     }
+    return new DataSetInfo(
+        DataSetInfo.TOKENS,
+        DataSetInfo.DOCUMENTS,
+        0,
+        settings.model().location(),
+        tokenizer.fingerprint(),
+        vocabulary,
+        tokenizer.bosId().orElse(-1),
+        settings.heldOut().share(),
+        null,
+        request,
+        DataSetInfo.Part.of(TokenFile.open(train, vocabulary), trainRows),
+        DataSetInfo.Part.of(TokenFile.open(heldOut, vocabulary), tokens.size() - trainRows));
   }
 }
