@@ -16,16 +16,17 @@ import java.util.zip.CRC32C;
 
 /**
  * What tells a whole checkpoint from a torn one: {@value #FILE} with the size and the CRC-32C of
- * every other file. It is the last file that is written.
+ * every other file. It is the last file that is written. It also says what computed the checkpoint.
  */
 final class CheckpointManifest {
   static final String FILE = "sinklora_manifest.json";
+  private static final String COMPUTED_ON = "computed_on";
   private static final JsonMapper JSON = new JsonMapper();
 
   private CheckpointManifest() {}
 
   /** Writes the manifest of what lies in a local folder. */
-  static void write(Path folder) throws IOException {
+  static void write(Path folder, ComputedOn computedOn) throws IOException {
     ObjectNode files = JSON.createObjectNode();
     for (Path file : filesOf(folder)) {
       files
@@ -35,7 +36,17 @@ final class CheckpointManifest {
     }
     ObjectNode manifest = JSON.createObjectNode();
     manifest.set("files", files);
+    manifest.set(COMPUTED_ON, JSON.valueToTree(computedOn));
     Files.writeString(folder.resolve(FILE), manifest.toPrettyString() + "\n");
+  }
+
+  /** What computed a whole checkpoint; empty if it is from before that was noted. */
+  static Optional<ComputedOn> computedOn(Path folder) throws IOException {
+    JsonNode noted = JSON.readTree(folder.resolve(FILE).toFile()).path(COMPUTED_ON);
+    return noted.isObject()
+        ? Optional.of(
+            new ComputedOn(noted.path("device").asText(), noted.path("precision").asText()))
+        : Optional.empty();
   }
 
   /**

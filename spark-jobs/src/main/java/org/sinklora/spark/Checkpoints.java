@@ -24,6 +24,7 @@ final class Checkpoints {
   private final Storage storage;
   private final String folder;
   private final ObjectNode run;
+  private final ComputedOn computedOn;
   private final int keep;
 
   /** Names of checkpoints that are not whole; they go once there is another. */
@@ -32,12 +33,14 @@ final class Checkpoints {
   /**
    * @param folder that holds the checkpoints
    * @param run what makes this run the one it is
+   * @param computedOn what this process, or its executors, compute on
    * @param keep how many checkpoints stay, the newest
    */
-  Checkpoints(Storage storage, String folder, ObjectNode run, int keep) {
+  Checkpoints(Storage storage, String folder, ObjectNode run, ComputedOn computedOn, int keep) {
     this.storage = storage;
     this.folder = folder;
     this.run = run;
+    this.computedOn = computedOn;
     this.keep = keep;
   }
 
@@ -51,7 +54,7 @@ final class Checkpoints {
       trainer.save(state);
       steps.save(state);
       Files.writeString(state.resolve(RUN_FILE), run.toPrettyString());
-      CheckpointManifest.write(state);
+      CheckpointManifest.write(state, computedOn);
       storage.upload(state, Storage.child(folder, name), CheckpointManifest.FILE);
     }
     torn.remove(name);
@@ -70,7 +73,7 @@ final class Checkpoints {
    * Continues from the newest checkpoint that is whole, if there is one. What is not is told on
    * standard error and left out.
    *
-   * @return its name; empty if there is none
+   * @return what there is to say of it, in lines; empty if there is none
    * @throws UserException if it is one of another run
    */
   Optional<String> restore(LoraTrainer trainer, TrainingSteps steps) throws IOException {
@@ -83,12 +86,24 @@ final class Checkpoints {
       if (problem.isEmpty()) {
         resume(trainer, checkpoint, local);
         steps.resume(local);
-        return Optional.of(Storage.name(checkpoint));
+        String name = Storage.name(checkpoint);
+        return Optional.of("Continuing from checkpoint " + name + otherDevice(name, local));
       }
       System.err.printf("Skipping checkpoint %s: %s%n", Storage.name(checkpoint), problem.get());
       torn.add(Storage.name(checkpoint));
     }
     return Optional.empty();
+  }
+
+  /** People do move to another machine: it is not refused, but the result is another one. */
+  private String otherDevice(String name, Path local) throws IOException {
+    return CheckpointManifest.computedOn(local)
+        .filter(before -> !before.equals(computedOn))
+        .map(
+            before ->
+                "%nCheckpoint %s was computed on %s; this run goes on with %s: the result is not byte for byte that of an undisturbed run"
+                    .formatted(name, before, computedOn))
+        .orElse("");
   }
 
   private void resume(LoraTrainer trainer, String checkpoint, Path local) throws IOException {

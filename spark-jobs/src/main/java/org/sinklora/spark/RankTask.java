@@ -72,11 +72,13 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
         GradientExchange exchange = meet(task, device);
         LoraTrainer trainer =
             new LoraTrainer(base.withAdapter(adapter), settings.trainingConfig(), exchange)) {
+      ComputedOn computedOn = ComputedOn.of(device);
       Checkpoints checkpoints =
           new Checkpoints(
               storage,
               target.checkpoints(),
               (ObjectNode) JSON.readTree(identity),
+              computedOn,
               target.keepCheckpoints());
       TrainingSteps steps = new DeviceSteps(trainer, device, target.sequencesPerPass());
       restore(checkpoints, trainer, steps, exchange);
@@ -89,6 +91,7 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
       AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
       result.put("trained_values", adapter.size());
       steps.describe(result);
+      result.set("computed_on", JSON.valueToTree(computedOn));
       result.put("ranks", exchange.size());
       return List.of(result.toString());
     }
@@ -119,7 +122,7 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
       throws IOException {
     Optional<String> from = checkpoints.restore(trainer, steps);
     if (exchange.rank() == 0 && from.isPresent()) {
-      System.err.println("Continuing from checkpoint " + from.get());
+      System.err.println(from.get());
     }
     // An earlier attempt's first rank may have finished a checkpoint while this one's ranks looked.
     long done = trainer.stepsDone();

@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.Optional;
@@ -46,11 +47,13 @@ final class TrainingRun {
       storage.checkRoom(
           target.folder(),
           adapter.size() * Float.BYTES * FLOATS_PER_VALUE * (target.keepCheckpoints() + 1L));
+      ComputedOn computedOn = ComputedOn.of(base.device());
       Checkpoints checkpoints =
           new Checkpoints(
               storage,
               target.checkpoints(),
               RunFolder.identity(settings, model, data),
+              computedOn,
               target.keepCheckpoints());
       // Before anything is replaced, since it may refuse; and before anything is restored: what all
       // processes know is the adapter as it is created.
@@ -64,6 +67,7 @@ final class TrainingRun {
           new TrainingLoop(storage, settings, target, true).run(feed, trainer, steps, checkpoints);
       AdapterFolder.write(storage, target.adapter(), adapter, model, settings);
       result.put("trained_values", adapter.size());
+      result.set("computed_on", new JsonMapper().valueToTree(computedOn));
       steps.describe(result);
       result.set("data", feed.shares());
       folder.finish(result);
@@ -74,8 +78,6 @@ final class TrainingRun {
   private static void resume(Checkpoints checkpoints, LoraTrainer trainer, TrainingSteps steps)
       throws IOException {
     Optional<String> from = checkpoints.restore(trainer, steps);
-    System.err.println(
-        from.map(name -> "Continuing from checkpoint " + name)
-            .orElse("There is no whole checkpoint: starting from the beginning"));
+    System.err.println(from.orElse("There is no whole checkpoint: starting from the beginning"));
   }
 }

@@ -209,7 +209,8 @@ class BarrierTrainingTest {
       Storage storage = Storage.here();
       TrainTarget target = target(output);
       Checkpoints checkpoints =
-          new Checkpoints(storage, target.checkpoints(), JSON.createObjectNode(), 2);
+          new Checkpoints(
+              storage, target.checkpoints(), JSON.createObjectNode(), ComputedOn.CPU, 2);
       StepSequences feed = step -> List.of(Sequence.of(step, new int[] {5, 6, 7, 8}));
       JsonNode result =
           new TrainingLoop(storage, settings, target, false)

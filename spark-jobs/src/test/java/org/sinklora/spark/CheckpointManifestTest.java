@@ -19,7 +19,7 @@ class CheckpointManifestTest {
   void write() throws IOException {
     Files.writeString(folder.resolve("a"), "123456789");
     Files.writeString(folder.resolve("b"), "");
-    CheckpointManifest.write(folder);
+    CheckpointManifest.write(folder, new ComputedOn("cuda", "bfloat16"));
   }
 
   private void isTorn(String said) throws IOException {
@@ -34,6 +34,12 @@ class CheckpointManifestTest {
     // The check value of the CRC catalogue.
     assertTrue(manifest.contains("e3069283"), manifest);
     assertTrue(!manifest.contains(CheckpointManifest.FILE), manifest);
+  }
+
+  @Test
+  void itSaysWhatComputedTheCheckpoint() throws IOException {
+    assertEquals("cuda, bfloat16", CheckpointManifest.computedOn(folder).orElseThrow().toString());
+    assertEquals(Optional.empty(), CheckpointManifest.problem(folder));
   }
 
   @Test

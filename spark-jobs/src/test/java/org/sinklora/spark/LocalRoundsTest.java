@@ -218,7 +218,7 @@ class LocalRoundsTest {
     ((ObjectNode) identity.path("settings")).remove("rounds");
     Files.writeString(file, identity.toString());
     Files.delete(checkpoint.resolve(CheckpointManifest.FILE));
-    CheckpointManifest.write(checkpoint);
+    CheckpointManifest.write(checkpoint, ComputedOn.CPU);
     // An outer momentum says nothing either, where there is no outer step.
     Object[] again =
         SampleData.train(

@@ -2,9 +2,12 @@ package org.sinklora.spark;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -91,6 +94,34 @@ class TornCheckpointTest {
     }
     String said = resume(0);
     assertTrue(said.contains("There is no whole checkpoint"), said);
+  }
+
+  /** What the manifests say of the device is changed: there is no other here. */
+  @Test
+  void anotherDeviceIsToldAndNotRefused() throws IOException {
+    String said = resume(3);
+    assertTrue(said.contains("Continuing from checkpoint step-00000003"), said);
+    assertFalse(said.contains("was computed on"), said);
+    Path manifest = checkpoint(3).resolve(CheckpointManifest.FILE);
+    ObjectNode json = (ObjectNode) new JsonMapper().readTree(manifest.toFile());
+    assertEquals(
+        "{\"device\":\"cpu\",\"precision\":\"float32\"}", json.path("computed_on").toString());
+    JsonNode record = new JsonMapper().readTree(run.resolve(RunRecord.FILE).toFile());
+    assertEquals(json.path("computed_on"), record.at("/result/computed_on"));
+
+    // From before it was noted.
+    json.remove("computed_on");
+    Files.writeString(manifest, json.toString());
+    said = resume(3);
+    assertFalse(said.contains("was computed on"), said);
+
+    json.putObject("computed_on").put("device", "cuda").put("precision", "bfloat16");
+    Files.writeString(manifest, json.toString());
+    said = resume(3);
+    assertTrue(
+        said.contains(
+            "Checkpoint step-00000003 was computed on cuda, bfloat16; this run goes on with cpu, float32: the result is not byte for byte that of an undisturbed run"),
+        said);
   }
 
   /** The process ended while a checkpoint was written again: the old one is beside its place. */
