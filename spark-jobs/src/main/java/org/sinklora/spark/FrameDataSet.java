@@ -1,27 +1,27 @@
 package org.sinklora.spark;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.exists;
 import static org.apache.spark.sql.functions.size;
+import static org.apache.spark.sql.functions.when;
 
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 import org.sinklora.data.HeldOutSplit;
+import org.sinklora.data.LabelledTokens;
 import org.sinklora.data.Tokenizer;
 
 /** A DataFrame as a data set on disk, as {@link Prepare} would write it, nothing held out. */
 final class FrameDataSet {
-  private static final DataType IDS = DataTypes.createArrayType(DataTypes.IntegerType, false);
-  private static final DataType CAST = DataTypes.createArrayType(DataTypes.IntegerType, true);
+  private static final DataType IDS = DataTypes.createArrayType(DataTypes.IntegerType);
   private static final String TEXT = "text";
   private static final String LABELS = "labels";
   private static final String PIECES = "pieces";
@@ -80,36 +80,24 @@ final class FrameDataSet {
     List<String> columns = List.of(frame.columns());
     boolean supervised = columns.contains(LABELS);
     boolean pieces = supervised && columns.contains(PIECES);
-    StructType schema = new StructType().add("input_ids", IDS, false);
-    List<Column> read = new ArrayList<>(List.of(col(column).cast(CAST)));
+    List<String> names = new ArrayList<>(List.of(column));
+    List<Column> read = new ArrayList<>(List.of(col(column).cast(IDS).as("input_ids")));
     for (String other : supervised ? List.of(LABELS, PIECES) : List.<String>of()) {
       if (columns.contains(other)) {
-        schema = schema.add(other, IDS, false);
-        read.add(col(other).cast(CAST));
+        names.add(other);
+        read.add(col(other).cast(IDS).as(other));
       }
     }
     Dataset<Row> ordered =
         (columns.contains(DOCUMENT) ? frame.sort(DOCUMENT) : frame.toDF())
             .filter(size(col(column)).gt(0))
             .select(read.toArray(Column[]::new));
-    JavaRDD<Row> numbered =
-        ordered
-            .javaRDD()
-            .zipWithIndex()
-            .map(
-                pair -> {
-                  Object[] values = new Object[pair._1().size() + 1];
-                  for (int i = 0; i < values.length - 1; i++) {
-                    values[i] = pair._1().get(i);
-                  }
-                  values[values.length - 1] = pair._2();
-                  return RowFactory.create(values);
-                });
     String train = Storage.child(folder, Split.TRAIN.folder());
-    spark
-        .createDataFrame(numbered, schema.add(DOCUMENT, DataTypes.LongType, false))
-        .write()
-        .parquet(train);
+    try (NumberedRows numbered = NumberedRows.of(ordered)) {
+      Dataset<Row> rows = numbered.rows();
+      checkNoNulls(rows, names);
+      rows.write().parquet(train);
+    }
     boolean packed = supervised ? pieces : packedLength > 0;
     DataSetInfo info =
         new DataSetInfo(
@@ -126,5 +114,24 @@ final class FrameDataSet {
             ParquetTokens.part(spark, train, supervised),
             new DataSetInfo.Part(0, 0, "0"));
     SparkSessions.storage(spark).writeText(Storage.child(folder, DataSetInfo.FILE), info.toJson());
+  }
+
+  /**
+   * @param names what the user calls the first columns of the rows
+   */
+  private static void checkNoNulls(Dataset<Row> rows, List<String> names) {
+    List<Column> counts = new ArrayList<>();
+    for (int i = 0; i < names.size(); i++) {
+      Column ids = col(rows.columns()[i]);
+      counts.add(count(when(ids.isNull().or(exists(ids, id -> id.isNull())), 1)));
+    }
+    Row found = rows.select(counts.toArray(Column[]::new)).first();
+    for (int i = 0; i < names.size(); i++) {
+      if (found.getLong(i) > 0) {
+        throw new UserException(
+            "The column '%s' has null in %,d of its rows, where there must be numbers; leave these rows out, or fill them in (%s where a label bears no loss)"
+                .formatted(names.get(i), found.getLong(i), LabelledTokens.IGNORED));
+      }
+    }
   }
 }
