@@ -22,9 +22,10 @@ import org.apache.spark.sql.types.StructType;
  * spark.executor.extraJavaOptions=--add-modules=jdk.incubator.vector}.
  *
  * <p>GPUs are those that {@code spark.executor.resource.gpu.amount} gives to executors (see {@code
- * conf/spark-gpu.conf}), all of them in one barrier stage, {@link #batchSize()} at most; they
- * exchange gradients in every step and in float32. An application with a master {@code local}
- * trains on one GPU of its own process. The fitted model computes on CPUs.
+ * conf/spark-gpu.conf}). All of them, or {@link #partitions()}, train in one barrier stage, each on
+ * its share of {@link #batchSize()}, and exchange gradients in every step and in float32. An
+ * application with a master {@code local} trains on one GPU of its own process. The fitted model
+ * computes on CPUs.
  */
 public final class SinkLoraEstimator extends Estimator<SinkLoraModel>
     implements SinkLoraTrainingParams<SinkLoraEstimator>, DefaultParamsWritable {
