@@ -48,12 +48,7 @@ final class BarrierTraining {
 
   /** The result as it stands in the JSON file. */
   ObjectNode run() throws IOException {
-    int batchSize = settings.optimizer().batchSize();
-    if (ranks > batchSize) {
-      throw new UserException(
-          "%d GPUs for %d sequences of a step; choose a --batch-size of at least the GPUs, or fewer with --partitions"
-              .formatted(ranks, batchSize));
-    }
+    checkRanks(ranks, settings);
     SparkPlace place = SparkPlace.of(spark);
     RunFolder folder = new RunFolder(place.storage(), target);
     folder.check();
@@ -75,6 +70,18 @@ final class BarrierTraining {
       return result;
     } finally {
       sequences.destroy();
+    }
+  }
+
+  /**
+   * @throws UserException if there would be ranks without a sequence
+   */
+  static void checkRanks(int ranks, TrainSettings settings) {
+    int batchSize = settings.optimizer().batchSize();
+    if (ranks > batchSize) {
+      throw new UserException(
+          "%d GPUs for %d sequences of a step; choose a --batch-size of at least the GPUs, or fewer with --partitions"
+              .formatted(ranks, batchSize));
     }
   }
 

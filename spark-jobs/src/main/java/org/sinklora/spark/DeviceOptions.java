@@ -12,6 +12,9 @@ import picocli.CommandLine.Option;
 final class DeviceOptions {
   private static final Pattern GPU = Pattern.compile("cuda(:(\\d{1,4}))?");
 
+  /** What {@code --device} may be. */
+  static final String NAMES = "auto, cpu, cuda or cuda:N";
+
   @Option(
       names = "--device",
       defaultValue = "auto",
@@ -28,6 +31,11 @@ final class DeviceOptions {
           "In what a GPU keeps frozen weights and activations: ${COMPLETION-CANDIDATES}. Default:"
               + " bfloat16. The CPU computes in float32.")
   private CudaPrecision precision;
+
+  /** Whether a word is one of {@value #NAMES}. */
+  static boolean isName(String word) {
+    return word.equals("auto") || word.equals("cpu") || GPU.matcher(word).matches();
+  }
 
   /** Whether the command line leaves the choice open. */
   boolean isAuto() {
@@ -55,12 +63,11 @@ final class DeviceOptions {
    * @throws UserException if there is no such device, or none at all
    */
   DeviceChoice resolve() {
+    if (!isName(device)) {
+      throw new UserException("--device is '%s'; choose %s".formatted(device, NAMES));
+    }
     Matcher gpu = GPU.matcher(device);
     boolean wantsGpu = gpu.matches();
-    if (!wantsGpu && !isAuto() && !device.equals("cpu")) {
-      throw new UserException(
-          "--device is '%s'; choose auto, cpu, cuda or cuda:N".formatted(device));
-    }
     List<CudaInfo> gpus = device.equals("cpu") ? List.of() : CudaDevice.list();
     if (wantsGpu) {
       int ordinal = gpu.group(2) == null ? 0 : Integer.parseInt(gpu.group(2));

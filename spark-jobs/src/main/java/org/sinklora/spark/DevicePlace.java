@@ -12,20 +12,37 @@ final class DevicePlace implements Place {
   private final DeviceChoice choice;
   private final String application;
   private final int threads;
-  private final Storage storage = Storage.here();
+  private final Storage storage;
+  private SparkPlace spark;
   private Device device;
   private CausalLm model;
   private ModelSource loaded;
-  private SparkPlace spark;
 
   /**
    * @param application what Spark calls it, where it has to read data
    * @param threads of the CPU; 0 for all cores
    */
   DevicePlace(DeviceChoice choice, String application, int threads) {
+    this(choice, application, threads, Storage.here(), null);
+  }
+
+  /**
+   * A device for an application of Spark, which reads data.
+   *
+   * @param threads of the CPU; 0 for all cores
+   * @param spark ends with the place
+   */
+  DevicePlace(DeviceChoice choice, int threads, SparkPlace spark) {
+    this(choice, null, threads, spark.storage(), spark);
+  }
+
+  private DevicePlace(
+      DeviceChoice choice, String application, int threads, Storage storage, SparkPlace spark) {
     this.choice = choice;
     this.application = application;
     this.threads = threads;
+    this.storage = storage;
+    this.spark = spark;
   }
 
   @Override

@@ -18,23 +18,32 @@ final class GpuExecutors {
 
   private GpuExecutors() {}
 
-  /** Whether the settings of this application speak of GPUs. */
-  static boolean areConfigured() {
-    return new SparkConf().contains(EXECUTOR_AMOUNT);
-  }
-
   /**
-   * Refuses what can't work, before Spark is started.
+   * Settings of an application that is yet to start.
    *
    * @param master of the command line; null for what {@code spark-submit} says
    */
-  static void check(String master, DeviceOptions device) {
+  static SparkConf settings(String master) {
+    SparkConf conf = new SparkConf();
+    return master == null ? conf : conf.setMaster(master);
+  }
+
+  /** Whether a training of an application on a cluster is meant for them. */
+  static boolean areMeant(SparkConf conf, DeviceOptions device) {
+    return device.isGpu() || device.isAuto() && conf.contains(EXECUTOR_AMOUNT);
+  }
+
+  /**
+   * Refuses what can't work.
+   *
+   * @param conf of the application, which may be yet to start
+   */
+  static void check(SparkConf conf, DeviceOptions device) {
     if (device.namesGpu()) {
       throw new UserException(
           "Spark says which GPU a task gets: take --device cuda, without number");
     }
-    SparkConf conf = new SparkConf();
-    String where = master != null ? master : conf.get("spark.master");
+    String where = conf.get("spark.master");
     if (where.matches("local(\\[.*])?")) {
       throw new UserException(
           "--master %s has no executors with GPUs; take --master none to train on one GPU of this machine, or a standalone master and worker on it for all of them"

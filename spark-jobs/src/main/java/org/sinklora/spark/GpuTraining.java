@@ -2,6 +2,7 @@ package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -10,7 +11,22 @@ import org.apache.spark.sql.SparkSession;
 final class GpuTraining {
   private GpuTraining() {}
 
-  /** The result as it stands in the JSON file. */
+  /**
+   * Refuses what can't work.
+   *
+   * @param conf of the application, which may be yet to start
+   */
+  static void check(SparkConf conf, DeviceOptions device, TrainSettings settings) {
+    if (settings.rounds().areLocal()) {
+      throw new UserException(
+          "--sync-every is %d, but the GPUs of Spark's executors add up their gradients in every step; leave it out, or take --device cpu"
+              .formatted(settings.rounds().syncEvery()));
+    }
+    settings.rounds().checkNothingIsRounded("GPUs exchange float32 gradients through NCCL");
+    GpuExecutors.check(conf, device);
+  }
+
+  /** In a session of its own; the result as it stands in the JSON file. */
   static ObjectNode run(
       String master,
       DeviceOptions device,
@@ -18,17 +34,22 @@ final class GpuTraining {
       ModelSource model,
       TrainTarget target)
       throws IOException {
-    if (settings.rounds().areLocal()) {
-      throw new UserException(
-          "--sync-every is %d, but the GPUs of Spark's executors add up their gradients in every step; leave it out, or take --device cpu"
-              .formatted(settings.rounds().syncEvery()));
-    }
-    settings.rounds().checkNothingIsRounded("GPUs exchange float32 gradients through NCCL");
-    GpuExecutors.check(master, device);
+    check(GpuExecutors.settings(master), device, settings);
     try (SparkSession spark = SparkSessions.open("train", master)) {
-      int gpus = GpuExecutors.count(SparkSessions.context(spark), target.partitions());
       RankDevices devices = new GpuRanks(device.gpuPrecision());
-      return new BarrierTraining(spark, devices, gpus, settings, model, target).run();
+      return run(spark, devices, settings, model, target);
     }
+  }
+
+  /** In a session that someone else ends, and whose settings were checked. */
+  static ObjectNode run(
+      SparkSession spark,
+      RankDevices devices,
+      TrainSettings settings,
+      ModelSource model,
+      TrainTarget target)
+      throws IOException {
+    int gpus = GpuExecutors.count(SparkSessions.context(spark), target.partitions());
+    return new BarrierTraining(spark, devices, gpus, settings, model, target).run();
   }
 }

@@ -19,7 +19,10 @@ final class ParamDefaults {
     set(params, params.seed(), 0L);
   }
 
-  /** Those of {@link TrainOptions}; context and group size follow from the model there. */
+  /**
+   * Those of {@link TrainOptions}, where context and group size follow from the model; but for the
+   * device, since a fit shall not depend on what the machine has.
+   */
   static void ofTraining(SinkLoraTrainingParams<?> params) {
     set(params, params.ropeScaling(), "linear");
     set(params, params.attention(), "sf");
@@ -46,6 +49,9 @@ final class ParamDefaults {
     set(params, params.outerLearningRate(), 0.7);
     set(params, params.outerMomentum(), 0.5);
     set(params, params.communication(), "float32");
+    set(params, params.device(), "cpu");
+    set(params, params.memoryLimit(), 0.0);
+    set(params, params.partitions(), 0);
     set(params, params.minCharacters(), 0);
     set(params, params.pack(), false);
   }

@@ -67,7 +67,22 @@ final class ParamRule<T> extends AbstractFunction1<T, Object> implements Seriali
     List<String> known = List.of(choices);
     int last = choices.length - 1;
     String limit = String.join(", ", known.subList(0, last)) + " or " + choices[last];
-    return new ParamRule<>(value -> require(known.contains(value), name, "'" + value + "'", limit));
+    return that(name, known::contains, limit);
+  }
+
+  /** Says whether a word fits. */
+  @FunctionalInterface
+  interface Words extends Serializable {
+    boolean have(String word);
+  }
+
+  /**
+   * Words of a kind.
+   *
+   * @param limit the kind
+   */
+  static ParamRule<String> that(String name, Words words, String limit) {
+    return new ParamRule<>(value -> require(words.have(value), name, "'" + value + "'", limit));
   }
 
   /** What a parser reads, whose message says what it takes. */

@@ -47,7 +47,7 @@ interface Place extends AutoCloseable {
   static boolean hasGpuExecutors(String master, DeviceOptions device) {
     boolean cluster =
         !NO_MASTER.equals(master) && ClassPath.hasSpark() && SparkPlace.hasMaster(master);
-    return cluster && (device.isGpu() || device.isAuto() && GpuExecutors.areConfigured());
+    return cluster && GpuExecutors.areMeant(GpuExecutors.settings(master), device);
   }
 
   /**

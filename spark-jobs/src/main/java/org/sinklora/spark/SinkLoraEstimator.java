@@ -13,12 +13,19 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Fine-tunes a LoRA adapter on the texts of a column, on the CPUs of Spark's executors. With the
- * same settings and texts it is the adapter of {@code sinklora prepare --held-out 0} and {@code
- * sinklora train}, byte for byte.
+ * Fine-tunes a LoRA adapter on the texts of a column, on the CPUs of Spark's executors or, with
+ * {@link #setDevice setDevice("cuda")}, on GPUs. With the same settings, device and texts it is the
+ * adapter of {@code sinklora prepare --held-out 0} and {@code sinklora train}, on CPUs byte for
+ * byte.
  *
- * <p>Executors compute several times faster with {@code
+ * <p>CPUs of executors compute several times faster with {@code
  * spark.executor.extraJavaOptions=--add-modules=jdk.incubator.vector}.
+ *
+ * <p>GPUs are those that {@code spark.executor.resource.gpu.amount} gives to executors (see {@code
+ * conf/spark-gpu.conf}). All of them, or {@link #partitions()}, train in one barrier stage, each on
+ * its share of {@link #batchSize()}, and exchange gradients in every step and in float32. An
+ * application with a master {@code local} trains on one GPU of its own process. The fitted model
+ * computes on CPUs.
  */
 public final class SinkLoraEstimator extends Estimator<SinkLoraModel>
     implements SinkLoraTrainingParams<SinkLoraEstimator>, DefaultParamsWritable {
@@ -57,6 +64,8 @@ public final class SinkLoraEstimator extends Estimator<SinkLoraModel>
     try {
       AdapterFiles adapter = new FrameTraining(this, dataset).run();
       return copyValues(new SinkLoraModel(uid, adapter), ParamMap.empty()).setParent(this);
+    } catch (UserException e) {
+      throw new UserException(ParamText.ofOptions(this, e.getMessage()), e);
     } catch (IOException e) {
       throw new UncheckedIOException(e.getMessage(), e);
     }

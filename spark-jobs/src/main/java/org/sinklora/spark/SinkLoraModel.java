@@ -20,7 +20,8 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * A trained adapter over its base model, which adds the perplexity of each document or a
- * continuation of each text. Executors keep the base weights from one task to the next.
+ * continuation of each text, on the CPUs of Spark's executors whatever it was trained on. They keep
+ * the base weights from one task to the next.
  *
  * <p>Saved, it is a folder with the params in {@code metadata/} and a PEFT adapter in {@code
  * adapter/}, which the commands {@code eval}, {@code generate} and {@code export} take as well.

@@ -11,12 +11,13 @@ import org.sinklora.lora.GradientCheckpointing;
 import org.sinklora.lora.LearningRateSchedule;
 
 /**
- * How a {@link SinkLoraEstimator} trains; names and defaults are those of {@code sinklora train}.
+ * How a {@link SinkLoraEstimator} trains; names and defaults are those of {@code sinklora train},
+ * but for {@link #device()}.
  *
  * @param <S> the class that has these params, which its setters return
  */
 public interface SinkLoraTrainingParams<S extends SinkLoraTrainingParams<S>>
-    extends SinkLoraOutputParams<S> {
+    extends SinkLoraOutputParams<S>, SinkLoraDeviceParams<S> {
 
   /** Tokens of a sequence; if not set, the model's context. */
   default IntParam context() {

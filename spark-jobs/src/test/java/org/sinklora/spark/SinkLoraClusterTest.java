@@ -15,6 +15,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.core.config.Configurator;
+import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -30,7 +31,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** The estimator and its model where executors are other processes. */
 @Tag("slow")
 class SinkLoraClusterTest {
-  private static final Map<String, String> CLUSTER =
+  /** Settings with which executors of local-cluster find our classes. */
+  static final Map<String, String> CLUSTER =
       Map.of(
           "spark.executor.extraClassPath",
           System.getProperty("java.class.path"),
@@ -113,6 +115,12 @@ class SinkLoraClusterTest {
       if (!master.startsWith("local[")) {
         String message = assertThrows(RuntimeException.class, () -> lora.fit(texts)).getMessage();
         assertTrue(message.contains("set workFolder to a folder that every host sees"), message);
+        SinkLoraEstimator gpus =
+            lora.copy(ParamMap.empty())
+                .setDevice("cuda")
+                .setWorkFolder(folder.resolve("refused").toString());
+        String none = assertThrows(RuntimeException.class, () -> gpus.fit(texts)).getMessage();
+        assertTrue(none.contains(GpuExecutors.EXECUTOR_AMOUNT + " is not set"), none);
       }
       SinkLoraModel model = lora.setWorkFolder(folder.resolve("work").toString()).fit(texts);
       Path saved = folder.resolve(master.replaceAll("\\W", ""));

@@ -7,11 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.sinklora.compute.cuda.CudaPrecision;
 import org.sinklora.data.BundledModel;
 import picocli.CommandLine;
 
@@ -63,6 +68,7 @@ class SinkLoraParamsTest {
             .setOuterLearningRate(0.5)
             .setOuterMomentum(0.8)
             .setCommunication("bfloat16")
+            .setMemoryLimit(40)
             .setSeed(9);
     TrainSettings expected =
         options(
@@ -93,6 +99,7 @@ class SinkLoraParamsTest {
             "--outer-learning-rate=0.5",
             "--outer-momentum=0.8",
             "--communication=bfloat16",
+            "--memory-limit=40",
             "--seed=9");
     assertEquals(expected.toJson(), FrameTraining.settings(estimator, model()).toJson());
     SinkLoraEstimator copy = estimator.copy(new ParamMap().put(estimator.rank().w(16)));
@@ -107,12 +114,53 @@ class SinkLoraParamsTest {
   void everyOptionOfTheTrainingHasAParam() {
     SinkLoraEstimator estimator = new SinkLoraEstimator();
     List<String> without =
-        CommandLine.Model.CommandSpec.forAnnotatedObject(new TrainOptions()).options().stream()
+        Stream.of(new TrainOptions(), new DeviceOptions())
+            .map(CommandLine.Model.CommandSpec::forAnnotatedObject)
+            .flatMap(options -> options.options().stream())
             .map(option -> FrameTraining.camelCase(option.longestName()))
             .filter(name -> !estimator.hasParam(name))
             .toList();
-    // Of a GPU: the estimator trains on CPUs.
-    assertEquals(List.of("memoryLimit"), without);
+    assertEquals(List.of(), without);
+  }
+
+  @Test
+  void theDeviceIsThatOfTheCommandLineButForItsDefault() {
+    DeviceOptions standard = FrameTraining.device(new SinkLoraEstimator());
+    assertFalse(standard.isAuto() || standard.isGpu());
+    assertEquals(CudaPrecision.BFLOAT16, standard.gpuPrecision());
+    DeviceOptions set =
+        FrameTraining.device(new SinkLoraEstimator().setDevice("cuda:3").setPrecision("float32"));
+    assertTrue(set.namesGpu());
+    assertEquals(CudaPrecision.FLOAT32, set.gpuPrecision());
+    assertTrue(FrameTraining.device(new SinkLoraEstimator().setDevice("auto")).isAuto());
+  }
+
+  @Test
+  void theDeviceIsSavedAndLoaded(@TempDir Path folder) throws IOException {
+    SinkLoraEstimator estimator =
+        new SinkLoraEstimator()
+            .setDevice("cuda:1")
+            .setPrecision("float32")
+            .setMemoryLimit(20.5)
+            .setPartitions(3);
+    String saved = folder.resolve("estimator").toString();
+    try (SparkSession spark = SparkSessions.open("test", "local[1]")) {
+      estimator.save(saved);
+      assertEquals(estimator.explainParams(), SinkLoraEstimator.load(saved).explainParams());
+    }
+    String explained = estimator.explainParams();
+    assertTrue(explained.contains("(default: cpu, current: cuda:1)"), explained);
+    assertTrue(explained.contains("if not set, bfloat16 (current: float32)"), explained);
+  }
+
+  @Test
+  void whatIsSaidOfOptionsIsSaidOfParams() {
+    SinkLoraEstimator estimator = new SinkLoraEstimator();
+    assertEquals(
+        "batchSize is 1; choose another workFolder or --resume; pack again with --pack 5",
+        ParamText.ofOptions(
+            estimator,
+            "--batch-size is 1; choose another --output or --resume; pack again with --pack 5"));
   }
 
   @Test
@@ -125,7 +173,7 @@ class SinkLoraParamsTest {
         explained);
     assertTrue(explained.contains("(default: q_proj,k_proj,v_proj,o_proj)"), explained);
     assertTrue(explained.contains("rank: rank of the LoRA updates (default: 8)"), explained);
-    assertEquals(39, estimator.params().length);
+    assertEquals(43, estimator.params().length);
     List<String> ofModel = Arrays.stream(new SinkLoraModel("m").params()).map(Param::name).toList();
     assertTrue(ofModel.contains("kv"), ofModel.toString());
     assertFalse(ofModel.contains("rank"), "the training is over: " + ofModel);
@@ -147,6 +195,10 @@ class SinkLoraParamsTest {
     refused(
         "output is 'words'; choose perplexity or generation", () -> estimator.setOutput("words"));
     refused("kv is 'h3o': ", () -> estimator.setKv("h3o"));
+    refused("device is 'gpu'; choose auto, cpu, cuda or cuda:N", () -> estimator.setDevice("gpu"));
+    refused(
+        "precision is 'int8'; choose bfloat16 or float32", () -> estimator.setPrecision("int8"));
+    refused("partitions is -1; choose 0 or more", () -> estimator.setPartitions(-1));
     refused("schedule is 'step': ", () -> estimator.setSchedule("step"));
     assertFalse(estimator.isSet(estimator.rank()));
   }

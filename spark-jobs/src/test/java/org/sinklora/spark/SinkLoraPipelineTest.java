@@ -3,6 +3,7 @@ package org.sinklora.spark;
 import static org.apache.spark.sql.functions.col;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -18,6 +19,7 @@ import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.feature.SQLTransformer;
+import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -28,6 +30,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.sinklora.compute.cuda.CudaDevice;
 import org.sinklora.lora.Perplexity;
 
 /** The estimator and its model in pipelines, against the command line. */
@@ -220,6 +223,51 @@ class SinkLoraPipelineTest {
     assertArrayEquals(ofChats, saved(estimator().setInputCol("input_ids").fit(labelled)));
   }
 
+  /** Where one GPU of this process computes; here the CPU does. */
+  @Test
+  void oneDeviceOfThisProcessTrainsInTheCallersSession() throws IOException {
+    ModelSource plain = ModelSource.of(estimator().getModel(), Storage.here());
+    TrainSettings settings = FrameTraining.settings(estimator(), plain);
+    Path run = folder.resolve("run");
+    TrainTarget target =
+        new TrainTarget(DataMix.of(data.toString()), run.toString(), false, false, 50, 1, 0, 0, 1);
+    try (DevicePlace place = new DevicePlace(DeviceChoice.cpu("test"), 0, SparkPlace.of(spark))) {
+      new TrainingRun(place, settings, settings.trained(plain), target).run();
+    }
+    assertFalse(spark.sparkContext().isStopped());
+    List<String> expected = Files.readAllLines(shared.resolve("run-data/metrics.jsonl"));
+    List<String> lines = Files.readAllLines(run.resolve("metrics.jsonl"));
+    assertEquals(3, lines.size());
+    for (int step = 0; step < 3; step++) {
+      assertEquals(
+          JSON.readTree(expected.get(step)).path("loss").asDouble(),
+          JSON.readTree(lines.get(step)).path("loss").asDouble(),
+          1e-5,
+          "step " + (step + 1));
+    }
+  }
+
+  @Test
+  void devicesThatAreNotThereAreRefused() {
+    Path work = folder.resolve("refused");
+    SinkLoraEstimator estimator = estimator().setInputCol("body").setWorkFolder(work.toString());
+    refused(
+        CudaDevice.list().isEmpty()
+            ? "device is cuda:99, but there is no GPU: "
+            : "device is cuda:99, but the last GPU is cuda:",
+        () -> estimator.copy(ParamMap.empty()).setDevice("cuda:99").fit(texts));
+    refused(
+        "precision bfloat16 is for a GPU; the CPU computes in float32",
+        () -> estimator.copy(ParamMap.empty()).setPrecision("bfloat16").fit(texts));
+    refused(
+        "partitions is 3, but a step has only 2 sequences (batchSize), so that 1 tasks",
+        () -> estimator.copy(ParamMap.empty()).setPartitions(3).fit(texts));
+    refused(
+        "workers is 3, but a step has only 2 sequences (batchSize)",
+        () -> estimator.copy(ParamMap.empty()).setSyncEvery(2).setWorkers(3).fit(texts));
+    assertFalse(Files.exists(work), "texts were prepared for nothing");
+  }
+
   @Test
   void perplexityIsThatOfTheEvaluation() throws IOException {
     Path adapter = shared.resolve("run-data/adapter");
@@ -259,7 +307,7 @@ class SinkLoraPipelineTest {
             .collectAsList();
     List<Row> some =
         model
-            .copy(org.apache.spark.ml.param.ParamMap.empty())
+            .copy(ParamMap.empty())
             .setInputCol("ids")
             .setOutputCol("p")
             .transform(spark.createDataFrame(ids, new StructType().add("ids", "array<int>")))
@@ -326,7 +374,7 @@ class SinkLoraPipelineTest {
         "maxNewTokens is 64, which leaves no room",
         () ->
             model
-                .copy(new org.apache.spark.ml.param.ParamMap())
+                .copy(new ParamMap())
                 .setInputCol("body")
                 .setOutput("generation")
                 .setMaxNewTokens(CONTEXT)
