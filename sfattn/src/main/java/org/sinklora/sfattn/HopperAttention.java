@@ -11,6 +11,10 @@ import org.sinklora.compute.cuda.ElementType;
 final class HopperAttention {
   private static final int THREADS = 256;
   private static final int PERSISTENT_THREADS = 384;
+
+  /** A warp for 16 rows of a query tile. */
+  private static final int QUERY_BLOCK_THREADS = 2 * HopperPlan.QUERIES;
+
   private static final int SINK_BOX = 16;
   private static final int KEY_BOX = 128;
 
@@ -97,6 +101,7 @@ final class HopperAttention {
     CudaTensor logSumExp2 = device.scratch("attention_lse2", ElementType.FLOAT32, rows);
     CudaTensor delta = device.scratch("attention_delta", ElementType.FLOAT32, rows);
     CudaTensor turns = device.scratch("attention_turns", ElementType.INT32, plan.queryTileCount());
+    CudaTensor nextItem = device.scratch("attention_next", ElementType.INT32, 1);
     CudaTensor dQLocal = device.scratch("attention_d_q", ElementType.FLOAT32, rows * dim);
     long partialFloats = Math.max(1L, plan.partialRows()) * dim;
     CudaTensor partial = device.scratch("attention_sinks", ElementType.FLOAT32, partialFloats);
@@ -126,7 +131,8 @@ final class HopperAttention {
             q.heads(),
             logSumExp2,
             delta,
-            turns);
+            turns,
+            nextItem);
     kernel("hopper_backward.cu", "attention_backward", dim)
         .launch(
             device.info().multiprocessors(),
@@ -139,7 +145,8 @@ final class HopperAttention {
             ks.map(device, tokens, KEY_BOX),
             vs.map(device, tokens, KEY_BOX),
             plan.keyTiles(),
-            plan.keyOffsets(),
+            plan.keyTileCount(),
+            nextItem,
             logSumExp2,
             delta,
             dQLocal,
@@ -161,7 +168,7 @@ final class HopperAttention {
             plan.queryBlockCount(),
             1,
             1,
-            THREADS,
+            QUERY_BLOCK_THREADS,
             0,
             plan.queryBlocks(),
             plan.queryTiles(),
@@ -263,9 +270,9 @@ final class HopperAttention {
     int queries = HopperPlan.QUERIES;
     int operands = 2 * dim * (2 * KEY_BOX + 4 * queries);
     int scores = 2 * 2 * KEY_BOX * queries;
-    int gradient = Float.BYTES * queries * dim;
+    int gradients = 2 * Float.BYTES * queries * dim;
     int statistics = 4 * Float.BYTES * queries;
-    return 1024 + operands + scores + gradient + statistics + 256;
+    return 1024 + operands + scores + gradients + statistics + 256;
   }
 
   private static float scale(Heads q) {

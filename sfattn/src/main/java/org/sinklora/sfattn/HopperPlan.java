@@ -8,14 +8,14 @@ import org.sinklora.compute.cuda.CudaTensor;
 
 /** The work lists of hopper_forward.cu and hopper_backward.cu for one pattern on one batch. */
 final class HopperPlan implements AutoCloseable {
-  /** Queries of a forward item, and keys of a tile in both passes, as the sources have them. */
+  /** Queries of a forward item, and keys of its tiles, as hopper_forward.cu has them. */
   private static final int KEYS = 128;
 
   /** Queries of a tile of the backward. */
   static final int QUERIES = 64;
 
   /** Query tiles of a block that also collects what its sinks get. */
-  private static final int TILES_OF_BLOCK = 8;
+  private static final int TILES_OF_BLOCK = 4;
 
   /** Segments whose items are dealt out together: their keys and values fit into the L2 cache. */
   private static final int SEGMENTS_TOGETHER = 16;
@@ -30,7 +30,7 @@ final class HopperPlan implements AutoCloseable {
   private final CudaTensor queryTiles;
   private final CudaTensor queryBlocks;
   private final CudaTensor keyTiles;
-  private final CudaTensor keyOffsets;
+  private final int keyTileCount;
   private final CudaTensor sinkRows;
   private final CudaTensor sinkBlocks;
   private final int queryTileCount;
@@ -49,7 +49,7 @@ final class HopperPlan implements AutoCloseable {
     int multiprocessors = device.info().multiprocessors();
     WorkLists<int[]> forward =
         new WorkLists<>(multiprocessors, item -> (item[1] - item[2]) / KEYS + 1);
-    WorkLists<int[]> backward = new WorkLists<>(multiprocessors, item -> item[4]);
+    KeyTiles keys = new KeyTiles();
     DeviceRecords tiles = new DeviceRecords(FIELDS);
     DeviceRecords blocks = new DeviceRecords(BLOCK_FIELDS);
     DeviceRecords rows = new DeviceRecords(FIELDS);
@@ -72,7 +72,7 @@ final class HopperPlan implements AutoCloseable {
               together.add(new int[] {head, query, from, end, start, segment.sinks()});
             }
             if (++segmentsTogether == SEGMENTS_TOGETHER) {
-              forward.addAnyOrder(together);
+              forward.add(together);
               together.clear();
               segmentsTogether = 0;
             }
@@ -89,13 +89,7 @@ final class HopperPlan implements AutoCloseable {
               }
             }
             sinks = Math.max(sinks, segment.sinks());
-            // The key tile on the diagonal of the last queries first: it is waited for.
-            List<int[]> keys = new ArrayList<>();
-            for (int key = (segment.length() - 1) / KEYS * KEYS; key >= 0; key -= KEYS) {
-              int tile = key / QUERIES;
-              keys.add(new int[] {head, from + key, end, firstTile + tile, count - tile});
-            }
-            backward.addInOrder(keys);
+            keys.add(head, from, segment.length(), firstTile);
           }
         }
         if (sinks > 0) {
@@ -104,13 +98,14 @@ final class HopperPlan implements AutoCloseable {
         }
       }
     }
-    forward.addAnyOrder(together);
+    forward.add(together);
     this.forwardItems = upload(DeviceRecords.of(FIELDS, forward.items()));
     this.forwardOffsets = upload(forward.offsets());
     this.queryTiles = upload(tiles);
     this.queryBlocks = upload(blocks);
-    this.keyTiles = upload(DeviceRecords.of(FIELDS, backward.items()));
-    this.keyOffsets = upload(backward.offsets());
+    List<int[]> items = keys.items();
+    this.keyTiles = upload(DeviceRecords.of(FIELDS, items));
+    this.keyTileCount = items.size();
     this.sinkRows = upload(rows);
     this.sinkBlocks = upload(list);
     this.queryTileCount = tiles.count();
@@ -160,8 +155,8 @@ final class HopperPlan implements AutoCloseable {
     return keyTiles;
   }
 
-  CudaTensor keyOffsets() {
-    return keyOffsets;
+  int keyTileCount() {
+    return keyTileCount;
   }
 
   /** Rows of the buffer in which the query blocks leave their sums for the sinks. */

@@ -7,9 +7,8 @@ import java.util.List;
 import java.util.function.ToIntFunction;
 
 /**
- * Gives items of known cost to blocks that each work through a list of their own: item by item, in
- * order, to the block with the least to do so far. What is waited for must come earlier in the
- * order; then it has begun before whoever waits.
+ * Deals items of known cost out to blocks that each work through a list of their own: item by item
+ * to the block with the least to do so far.
  */
 final class WorkLists<T> {
   private final ToIntFunction<T> cost;
@@ -28,16 +27,11 @@ final class WorkLists<T> {
     }
   }
 
-  /** Adds items that may run in any order: the costliest first, so that the lists end together. */
-  void addAnyOrder(List<T> items) {
+  /** Adds items, the costliest first, so that the lists end together. */
+  void add(List<T> items) {
     List<T> sorted = new ArrayList<>(items);
     sorted.sort(Comparator.comparingInt(cost).reversed());
-    addInOrder(sorted);
-  }
-
-  /** Adds items of which a later one may wait for an earlier one. */
-  void addInOrder(List<T> items) {
-    for (T item : items) {
+    for (T item : sorted) {
       int least = 0;
       for (int i = 1; i < load.length; i++) {
         if (load[i] < load[least]) {

@@ -7,20 +7,26 @@
 // with what the sinks add to it; the sums over the query heads of a kv head; the sinks' own
 // gradients.
 //
-// The local part: one block a multiprocessor works through a list of items (128 keys of a segment
-// of a head, against all later queries of the segment in tiles of 64). Scores are computed
+// The local part: one block a multiprocessor takes item after item off a list (128 keys of a
+// segment of a head, against all later queries of the segment in tiles of 64). Scores are computed
 // transposed, so that P and dS feed dV and dK from registers. dQ leaves tile by tile in float32
 // and is summed in memory in a fixed order: the key tile on the diagonal first, then the earlier
-// ones. A counter for each query tile says whose turn it is; items are listed so that the one
-// waited for has always begun before.
+// ones. A counter for each query tile says whose turn it is. An item waits for earlier ones of the
+// list alone: the earliest that is not done waits for nobody.
 //
-// History (H100, T 8,192, G 2,048, 32 heads of 128; the local part alone)
+// ptxas must not report C7512 (products made to wait for each other for want of registers):
+// consumers have 240, which is all that two groups of them and one of 24 can have.
+//
+// History (H100, T 8,192, G 2,048, 32 heads of 128; forward and backward together)
 //   1. 64 queries × 128 keys, two consumer warpgroups, dS in shared memory twice, so that a step
-//      needs one barrier: 0.91 ms.
-//   2. dQ before dK, so that dK runs while dQ is handed over: 0.94 ms, not kept. With the next
-//      step's scores asked for there as well, and dSᵀ for dK read from shared memory to make room
-//      in the registers: 0.94 ms, not kept.
-//   3. The sinks' share, which 8 threads a row computed with 255 registers, by 16 a row: 0.22 ms.
+//      needs one barrier; items dealt out beforehand; the sinks by 16 threads a row: 1.53 ms.
+//   2. The sinks' products by mma.sync, 4 tiles a block (0.28 -> 0.14 ms): 1.39 ms.
+//   3. 240 registers in place of 232, which had made the products wait for each other; items taken
+//      when a block is free, short segments last; two buffers for dQ: 1.33 ms.
+//   4. A warp for each of these buffers, since handing over took as long as a step: 1.24 ms. If
+//      nobody waited for a turn it would be 1.15 ms.
+//   5. dK before dQ, or the next step's scores asked for before dQ is handed over (with dSᵀ for dK
+//      read from shared memory): the same as 4 within the noise, not kept.
 //
 // requires: sm_90a
 // follows: hopper.cuh
@@ -40,6 +46,7 @@
 #define DS_BYTES (KEYS * QUERIES * 2)
 #define DQ_FLOATS (QUERIES * HEAD_DIM)
 #define DQ_BYTES (DQ_FLOATS * 4)
+#define DQ_BUFFERS 2
 #define STATISTIC_BYTES (QUERIES * 4)
 #define K_AT 0
 #define V_AT (K_AT + KV_BYTES)
@@ -47,18 +54,19 @@
 #define DO_AT (Q_AT + STAGES * Q_BYTES)
 #define DS_AT (DO_AT + STAGES * Q_BYTES)
 #define DQ_AT (DS_AT + 2 * DS_BYTES)
-#define LSE_AT (DQ_AT + DQ_BYTES)
+#define LSE_AT (DQ_AT + DQ_BUFFERS * DQ_BYTES)
 #define DELTA_AT (LSE_AT + STAGES * STATISTIC_BYTES)
 #define BARRIERS_AT (DELTA_AT + STAGES * STATISTIC_BYTES)
 
 #define KV_FULL 0
 #define KV_EMPTY 1
 #define DQ_FULL 2
-#define DQ_EMPTY 3
-#define Q_FULL 4
+#define DQ_EMPTY (DQ_FULL + DQ_BUFFERS)
+#define Q_FULL (DQ_EMPTY + DQ_BUFFERS)
 #define Q_EMPTY (Q_FULL + STAGES)
 #define DO_FULL (Q_EMPTY + STAGES)
 #define DO_EMPTY (DO_FULL + STAGES)
+#define ITEM_AT (BARRIERS_AT + 8 * (DO_EMPTY + STAGES))
 
 // 64 queries of a segment of a head.
 struct QueryTile {
@@ -70,7 +78,7 @@ struct KeyTile {
   int head, key, end, tile, tiles, unused0, unused1, unused2;
 };
 
-// Up to 8 query tiles behind each other, of one head and with the same sinks; partial: where its
+// Up to 4 query tiles behind each other, of one head and with the same sinks; partial: where its
 // sums for the sinks begin, in rows of HEAD_DIM floats: dK and dV of each sink in turn.
 struct QueryBlock {
   int tile, tiles, partial, unused;
@@ -80,6 +88,30 @@ struct QueryBlock {
 struct SinkRows {
   int kvHead, sinkStart, sinkCount, from, to, unused0, unused1, unused2;
 };
+
+// The item that a block works on, from the warp that takes it to the others.
+__device__ __forceinline__ void put_item(u32 at, KeyTile item) {
+  asm volatile("st.shared.v4.s32 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(item.head), "r"(item.key),
+               "r"(item.end), "r"(item.tile)
+               : "memory");
+  asm volatile("st.shared.s32 [%0], %1;" ::"r"(at + 16), "r"(item.tiles) : "memory");
+}
+
+__device__ __forceinline__ int get_tiles(u32 at) {
+  int tiles;
+  asm volatile("ld.shared.s32 %0, [%1];" : "=r"(tiles) : "r"(at + 16) : "memory");
+  return tiles;
+}
+
+__device__ __forceinline__ KeyTile get_item(u32 at) {
+  KeyTile item;
+  asm volatile("ld.shared.v4.s32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(item.head), "=r"(item.key), "=r"(item.end), "=r"(item.tile)
+               : "r"(at)
+               : "memory");
+  item.tiles = get_tiles(at);
+  return item;
+}
 
 __device__ __forceinline__ float low(u32 x) { return __uint_as_float(x << 16); }
 __device__ __forceinline__ float high(u32 x) { return __uint_as_float(x & 0xFFFF0000u); }
@@ -116,7 +148,7 @@ extern "C" __global__ void __launch_bounds__(256)
     attention_backward_statistics(const QueryTile* tiles, const bf16* out, long long outToken,
                                   long long outHead, const bf16* dOut, long long dOutToken,
                                   long long dOutHead, const float* logSumExp, int heads,
-                                  float* lse2, float* delta, int* turns) {
+                                  float* lse2, float* delta, int* turns, int* nextItem) {
   QueryTile tile = tiles[blockIdx.x];
   int lane = threadIdx.x % LANES;
   for (int r = threadIdx.x / LANES; r < QUERIES; r += 256 / LANES) {
@@ -137,13 +169,16 @@ extern "C" __global__ void __launch_bounds__(256)
       delta[at] = sum;
     }
   }
-  if (threadIdx.x == 0) turns[blockIdx.x] = 0;
+  if (threadIdx.x == 0) {
+    turns[blockIdx.x] = 0;
+    if (blockIdx.x == 0) *nextItem = 0;
+  }
 }
 
 extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
     const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap dO,
     const __grid_constant__ TensorMap k, const __grid_constant__ TensorMap v, const KeyTile* items,
-    const int* offsets, const float* lse2, const float* delta, float* dQ, int* turns, bf16* dK,
+    int itemCount, int* nextItem, const float* lse2, const float* delta, float* dQ, int* turns, bf16* dK,
     long long dKToken, long long dKHead, bf16* dV, long long dVToken, long long dVHead,
     int queriesPerKv, int qHead, int dOHead, int kHead, int vHead, float scale) {
   extern __shared__ unsigned char raw[];
@@ -152,9 +187,11 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
   int group = threadIdx.x / 128;
   if (threadIdx.x == 0) {
     barrier_init(barriers + 8 * KV_FULL, 1);
-    barrier_init(barriers + 8 * KV_EMPTY, CONSUMERS);
-    barrier_init(barriers + 8 * DQ_FULL, CONSUMERS);
-    barrier_init(barriers + 8 * DQ_EMPTY, 1);
+    barrier_init(barriers + 8 * KV_EMPTY, CONSUMERS + DQ_BUFFERS);
+    for (int i = 0; i < DQ_BUFFERS; i++) {
+      barrier_init(barriers + 8 * (DQ_FULL + i), CONSUMERS);
+      barrier_init(barriers + 8 * (DQ_EMPTY + i), 1);
+    }
     for (int i = 0; i < STAGES; i++) {
       barrier_init(barriers + 8 * (Q_FULL + i), 1);
       barrier_init(barriers + 8 * (Q_EMPTY + i), CONSUMERS);
@@ -164,16 +201,23 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   }
   __syncthreads();
-  int from = offsets[blockIdx.x], to = offsets[blockIdx.x + 1];
 
   if (group == 0) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
     if (threadIdx.x == 0) {
       u32 step = 0, count = 0;
-      for (int i = from; i < to; i++, count++) {
-        KeyTile item = items[i];
-        int kv = item.head / queriesPerKv;
+      for (;; count++) {
+        // Not earlier: an item that is taken must soon begin, since others wait for it.
+        int i = atomicAdd(nextItem, 1);
         barrier_wait(barriers + 8 * KV_EMPTY, (count & 1) ^ 1);
+        if (i >= itemCount) {
+          put_item(base + ITEM_AT, {0, 0, 0, 0, 0});
+          barrier_arrive(barriers + 8 * KV_FULL);
+          break;
+        }
+        KeyTile item = items[i];
+        put_item(base + ITEM_AT, item);
+        int kv = item.head / queriesPerKv;
         barrier_expect(barriers + 8 * KV_FULL, 2 * KV_BYTES);
         for (int box = 0; box < BOXES; box++) {
           tma_load(base + K_AT + box * BOX(KEYS), &k, kv * kHead + box * 64, item.key,
@@ -181,6 +225,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
           tma_load(base + V_AT + box * BOX(KEYS), &v, kv * vHead + box * 64, item.key,
                    barriers + 8 * KV_FULL);
         }
+#pragma unroll 1
         for (int t = 0; t < item.tiles; t++, step++) {
           int stage = step % STAGES;
           u32 parity = ((step / STAGES) & 1) ^ 1;
@@ -204,19 +249,26 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
                     barriers + 8 * (DO_FULL + stage));
         }
       }
-    } else if (threadIdx.x == 32) {
-      // Hands dQ to memory, in its turn.
+    } else if (threadIdx.x % 32 == 0 && threadIdx.x / 32 <= DQ_BUFFERS) {
+      // Hands a buffer of dQ to memory, in its turn.
+      u32 buffer = threadIdx.x / 32 - 1;
+      u32 mine = base + DQ_AT + buffer * DQ_BYTES;
       u32 step = 0;
-      for (int i = from; i < to; i++) {
-        KeyTile item = items[i];
+      for (u32 count = 0;; count++) {
+        barrier_wait(barriers + 8 * KV_FULL, count & 1);
+        KeyTile item = get_item(base + ITEM_AT);
+        if (item.tiles == 0) break;
+        barrier_arrive(barriers + 8 * KV_EMPTY);
+#pragma unroll 1
         for (int t = 0; t < item.tiles; t++, step++) {
+          if (step % DQ_BUFFERS != buffer) continue;
           int turn = t / (KEYS / QUERIES);
           int* counter = turns + item.tile + t;
           float* into = dQ + (long long)(item.tile + t) * DQ_FLOATS;
-          barrier_wait(barriers + 8 * DQ_FULL, step & 1);
+          barrier_wait(barriers + 8 * (DQ_FULL + buffer), (step / DQ_BUFFERS) & 1);
           if (turn == 0) {
             asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(into),
-                         "r"(base + DQ_AT), "r"(DQ_BYTES)
+                         "r"(mine), "r"(DQ_BYTES)
                          : "memory");
           } else {
             int reached;
@@ -226,21 +278,20 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
             asm volatile("fence.proxy.async;" ::: "memory");
             asm volatile(
                 "cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;" ::"l"(into),
-                "r"(base + DQ_AT), "r"(DQ_BYTES)
+                "r"(mine), "r"(DQ_BYTES)
                 : "memory");
           }
           asm volatile("cp.async.bulk.commit_group;" ::: "memory");
           asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
-          barrier_arrive(barriers + 8 * DQ_EMPTY);
+          barrier_arrive(barriers + 8 * (DQ_EMPTY + buffer));
           asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
           asm volatile("fence.proxy.async;" ::: "memory");
-          __threadfence();
           asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(counter), "r"(turn + 1) : "memory");
         }
       }
     }
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
     int thread = threadIdx.x & 127;
     int half = group - 1;
     int row = (thread / 32) * 16 + (thread & 31) / 4;
@@ -255,12 +306,13 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
     u32 step = 0, count = 0;
     float dk[HEAD_DIM / 2], dv[HEAD_DIM / 2];
 
-    for (int i = from; i < to; i++, count++) {
-      KeyTile item = items[i];
+    for (;; count++) {
 #pragma unroll
       for (int c = 0; c < HEAD_DIM / 2; c++) dk[c] = dv[c] = 0;
       barrier_wait(barriers + 8 * KV_FULL, count & 1);
-      for (int t = 0; t < item.tiles; t++, step++) {
+      int tiles = get_tiles(base + ITEM_AT);
+      if (tiles == 0) break;
+      for (int t = 0; t < tiles; t++, step++) {
         int stage = step % STAGES;
         u32 parity = (step / STAGES) & 1;
         u32 myQ = base + Q_AT + stage * Q_BYTES;
@@ -306,8 +358,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
             if (key + ((c & 2) ? 8 : 0) > query) s[c] = 0;
           }
         }
-#pragma unroll
-        for (int c = 0; c < 16; c++) p[c] = pack(s[2 * c], s[2 * c + 1]);
         wgmma_wait<0>();
         hold(dp);
         statistics = base + DELTA_AT + stage * STATISTIC_BYTES + column * 4;
@@ -315,6 +365,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
         for (int c = 0; c < 32; c += 4) {
           float d0, d1;
           asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(d0), "=f"(d1) : "r"(statistics + c * 8));
+          p[c / 2] = pack(s[c], s[c + 1]);
+          p[c / 2 + 1] = pack(s[c + 2], s[c + 3]);
           ds[c / 2] = pack(s[c] * (dp[c] - d0), s[c + 1] * (dp[c + 1] - d1));
           ds[c / 2 + 1] = pack(s[c + 2] * (dp[c + 2] - d0), s[c + 3] * (dp[c + 3] - d1));
         }
@@ -340,18 +392,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
         fence_async_proxy();
         named_barrier(1, CONSUMERS);
         float dq[HEAD_DIM / 4];
-        hold(dk);
-        wgmma_fence();
-#pragma unroll
-        for (int d = 0; d < QUERIES / 16; d++) {
-          u64 b = descriptor(myQ + d * 16 * 128, BOX(QUERIES), 1024);
-#if HEAD_DIM == 128
-          wgmma_rs_n128<1>(dk, ds + 4 * d, b, 1);
-#else
-          wgmma_rs_n64<1>(dk, ds + 4 * d, b, 1);
-#endif
-        }
-        wgmma_commit();
         hold(dq);
         wgmma_fence();
 #pragma unroll
@@ -366,23 +406,38 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
 #endif
         }
         wgmma_commit();
-        wgmma_wait<1>();
         hold(dk);
+        wgmma_fence();
+#pragma unroll
+        for (int d = 0; d < QUERIES / 16; d++) {
+          u64 b = descriptor(myQ + d * 16 * 128, BOX(QUERIES), 1024);
+#if HEAD_DIM == 128
+          wgmma_rs_n128<1>(dk, ds + 4 * d, b, 1);
+#else
+          wgmma_rs_n64<1>(dk, ds + 4 * d, b, 1);
+#endif
+        }
+        wgmma_commit();
+        wgmma_wait<1>();
         hold(dv);
-        barrier_arrive(barriers + 8 * (Q_EMPTY + stage));
-        barrier_arrive(barriers + 8 * (DO_EMPTY + stage));
-        wgmma_wait<0>();
         hold(dq);
-        barrier_wait(barriers + 8 * DQ_EMPTY, (step & 1) ^ 1);
+        int free = step % DQ_BUFFERS;
+        barrier_wait(barriers + 8 * (DQ_EMPTY + free), ((step / DQ_BUFFERS) & 1) ^ 1);
 #pragma unroll
         for (int c = 0; c < HEAD_DIM / 4; c += 4) {
-          asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(myDq + (c / 4) * 128 * 16),
+          asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(myDq + free * DQ_BYTES + (c / 4) * 128 * 16),
                        "f"(dq[c]), "f"(dq[c + 1]), "f"(dq[c + 2]), "f"(dq[c + 3])
                        : "memory");
         }
         fence_async_proxy();
-        barrier_arrive(barriers + 8 * DQ_FULL);
+        barrier_arrive(barriers + 8 * (DQ_FULL + free));
+        wgmma_wait<0>();
+        hold(dk);
+        barrier_arrive(barriers + 8 * (Q_EMPTY + stage));
+        barrier_arrive(barriers + 8 * (DO_EMPTY + stage));
       }
+      // Only now: the steps need every register.
+      KeyTile item = get_item(base + ITEM_AT);
       barrier_arrive(barriers + 8 * KV_EMPTY);
 
       long long token0 = (long long)item.key + key, token1 = token0 + 8;
@@ -414,18 +469,88 @@ extern "C" __global__ void __launch_bounds__(384, 1) attention_backward(
   }
 }
 
-// Where the local part left component `dim` of row `row` of a query tile; the next one follows it.
-__device__ __forceinline__ int dq_index(int row, int dim) {
-  int half = dim / (HEAD_DIM / 2), in = dim % (HEAD_DIM / 2);
-  int thread = (row / 16) * 32 + (row % 8) * 4 + (in % 8) / 2;
-  return half * (DQ_FLOATS / 2) + (in / 8) * 512 + thread * 4 + ((row >> 3) & 1) * 2;
+// Sinks of a pass: the columns of mma.sync.
+#define SINKS 8
+#define SINK_WARPS (QUERIES / 16)
+#define OCTETS (HEAD_DIM / 8)
+// Each lane of four takes 8 dims of 32; a product over dims may take them in any order.
+#define SLICES (HEAD_DIM / 32)
+// 16 bytes more, so that 8 rows lie in different banks.
+#define SINK_STRIDE (HEAD_DIM + 8)
+
+// D[16,8] += A[16,16] · B[16,8]; the registers of A and B as mma.sync has them.
+__device__ __forceinline__ void mma_k16(float (&d)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0,
+                                        u32 b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
-#define CHUNK 4
+// D[16,8] += A[16,8] · B[8,8].
+__device__ __forceinline__ void mma_k8(float (&d)[4], u32 a0, u32 a1, u32 b0) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a0), "r"(a1), "r"(b0));
+}
 
-// A block of 256 threads a query block: dQ in bfloat16, and the block's share of the gradients of
-// the sinks, four sinks at a time.
-extern "C" __global__ void __launch_bounds__(256)
+// The transpose of 8 × 8 bf16 that the warp holds, two of row lane / 4 a lane.
+__device__ __forceinline__ u32 transpose_8x8(u32 x) {
+  u32 r;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(r) : "r"(x));
+  return r;
+}
+
+// sums[tile] += Xᵀ Y for 16 rows: X[row, dim] as loaded (upper and lower rows), Y[row, sink]
+// transposed. The rows of such a sum are dims in the order of sink_dim.
+__device__ __forceinline__ void add_products(float (&sums)[2 * SLICES][4],
+                                             const uint4 (&upper)[SLICES],
+                                             const uint4 (&lower)[SLICES], u32 y0, u32 y1) {
+#pragma unroll
+  for (int i = 0; i < SLICES; i++) {
+    mma_k16(sums[2 * i], transpose_8x8(upper[i].x), transpose_8x8(upper[i].y),
+            transpose_8x8(lower[i].x), transpose_8x8(lower[i].y), y0, y1);
+    mma_k16(sums[2 * i + 1], transpose_8x8(upper[i].z), transpose_8x8(upper[i].w),
+            transpose_8x8(lower[i].z), transpose_8x8(lower[i].w), y0, y1);
+  }
+}
+
+// The dim of row `row` < 8 of a tile of add_products; row + 8 is two dims further.
+__device__ __forceinline__ int sink_dim(int tile, int row) {
+  return tile / 2 * 32 + row / 2 * 8 + (tile & 1) * 4 + (row & 1);
+}
+
+// Adds the warps' sums in their order and leaves them for attention_backward_sinks.
+__device__ __forceinline__ void leave_sums(float (&buffer)[SINK_WARPS][SINKS][HEAD_DIM],
+                                           const float (&sums)[2 * SLICES][4], int count,
+                                           float* partial) {
+  int warp = threadIdx.x / 32, row = (threadIdx.x & 31) / 4, sink = 2 * (threadIdx.x & 3);
+  __syncthreads();
+#pragma unroll
+  for (int tile = 0; tile < 2 * SLICES; tile++) {
+    int dim = sink_dim(tile, row);
+    buffer[warp][sink][dim] = sums[tile][0];
+    buffer[warp][sink + 1][dim] = sums[tile][1];
+    buffer[warp][sink][dim + 2] = sums[tile][2];
+    buffer[warp][sink + 1][dim + 2] = sums[tile][3];
+  }
+  __syncthreads();
+  for (int i = threadIdx.x; i < count * HEAD_DIM; i += 32 * SINK_WARPS) {
+    int j = i / HEAD_DIM, dim = i % HEAD_DIM;
+    float x = 0;
+#pragma unroll
+    for (int w = 0; w < SINK_WARPS; w++) x += buffer[w][j][dim];
+    partial[(long long)2 * j * HEAD_DIM + dim] = x;
+  }
+}
+
+// A block of 4 warps a query block, 16 rows of a tile a warp: dQ in bfloat16, and the block's share
+// of the gradients of the sinks, eight sinks at a time. What the local part left of dQ lies as
+// the sums of mma.sync do.
+extern "C" __global__ void __launch_bounds__(32 * SINK_WARPS, 3)
     attention_backward_queries(const QueryBlock* blocks, const QueryTile* tiles, const bf16* q,
                                long long qToken, long long qHead, const bf16* k, long long kToken,
                                long long kHead, const bf16* v, long long vToken, long long vHead,
@@ -433,123 +558,126 @@ extern "C" __global__ void __launch_bounds__(256)
                                const float* lse2, const float* delta, float* dQLocal, bf16* dQ,
                                long long dQToken, long long dQHead, float* partial,
                                int queriesPerKv, float scale) {
-  __shared__ float keys[CHUNK][HEAD_DIM], values[CHUNK][HEAD_DIM];
-  __shared__ float sums[8][HEAD_DIM];
+  __shared__ __align__(16) bf16 keys[SINKS][SINK_STRIDE], values[SINKS][SINK_STRIDE];
+  __shared__ float buffer[SINK_WARPS][SINKS][HEAD_DIM];
   QueryBlock block = blocks[blockIdx.x];
   QueryTile first = tiles[block.tile];
-  int lane = threadIdx.x % LANES;
-  int dim = lane * LANE_DIMS;
+  int lane = threadIdx.x & 31, quarter = lane & 3;
+  int row = threadIdx.x / 32 * 16 + lane / 4;
   float scale2 = scale * LOG2E;
   int kv = first.head / queriesPerKv;
   int chunk = 0;
   do {
-    int count = min(CHUNK, first.sinkCount - chunk);
+    int count = min(SINKS, first.sinkCount - chunk);
     __syncthreads();
-    for (int i = threadIdx.x; i < CHUNK * HEAD_DIM; i += 256) {
-      int sink = i / HEAD_DIM, d = i % HEAD_DIM;
+    for (int i = threadIdx.x; i < SINKS * OCTETS; i += 32 * SINK_WARPS) {
+      int sink = i / OCTETS, dim = i % OCTETS * 8;
       long long token = first.sinkStart + chunk + sink;
-      bool there = sink < count;
-      keys[sink][d] = there ? low(k[token * kToken + kv * kHead + d]) : 0;
-      values[sink][d] = there ? low(v[token * vToken + kv * vHead + d]) : 0;
+      uint4 x = make_uint4(0, 0, 0, 0), y = x;
+      if (sink < count) {
+        x = *(const uint4*)(k + token * kToken + kv * kHead + dim);
+        y = *(const uint4*)(v + token * vToken + kv * vHead + dim);
+      }
+      *(uint4*)&keys[sink][dim] = x;
+      *(uint4*)&values[sink][dim] = y;
     }
     __syncthreads();
-    float dk[CHUNK][LANE_DIMS], dv[CHUNK][LANE_DIMS];
+    float dk[2 * SLICES][4], dv[2 * SLICES][4];
 #pragma unroll
-    for (int j = 0; j < CHUNK; j++) {
+    for (int i = 0; i < 2 * SLICES; i++) {
 #pragma unroll
-      for (int c = 0; c < LANE_DIMS; c++) dk[j][c] = dv[j][c] = 0;
+      for (int c = 0; c < 4; c++) dk[i][c] = dv[i][c] = 0;
     }
-    bool last = chunk + CHUNK >= first.sinkCount;
+    bool last = chunk + SINKS >= first.sinkCount;
     for (int t = 0; t < block.tiles; t++) {
       QueryTile tile = tiles[block.tile + t];
-      float* local = dQLocal + (long long)(block.tile + t) * DQ_FLOATS;
-      for (int r = threadIdx.x / LANES; r < QUERIES; r += 256 / LANES) {
-        long long token = tile.query + r;
-        // All lanes of a warp stay together for the sums; rows behind the end add nothing.
-        bool valid = token < tile.end;
-        float dq[LANE_DIMS];
+      float* local = dQLocal + (long long)(block.tile + t) * DQ_FLOATS + threadIdx.x * 4;
+      long long token0 = tile.query + row, token1 = token0 + 8;
+      bool valid0 = token0 < tile.end, valid1 = token1 < tile.end;
+      u32 ds0 = 0, ds1 = 0;
+      if (count > 0) {
+        uint4 q0[SLICES], q1[SLICES], g0[SLICES], g1[SLICES];
+        const bf16* fromQ = q + token0 * qToken + tile.head * qHead + quarter * 8;
+        const bf16* fromG = dOut + token0 * dOutToken + tile.head * dOutHead + quarter * 8;
+        uint4 zero = make_uint4(0, 0, 0, 0);
 #pragma unroll
-        for (int c = 0; c < LANE_DIMS; c += 2) {
-          float2 x = *(const float2*)(local + dq_index(r, dim + c));
-          dq[c] = x.x;
-          dq[c + 1] = x.y;
+        for (int i = 0; i < SLICES; i++) {
+          q0[i] = valid0 ? *(const uint4*)(fromQ + i * 32) : zero;
+          q1[i] = valid1 ? *(const uint4*)(fromQ + 8 * qToken + i * 32) : zero;
+          g0[i] = valid0 ? *(const uint4*)(fromG + i * 32) : zero;
+          g1[i] = valid1 ? *(const uint4*)(fromG + 8 * dOutToken + i * 32) : zero;
+        }
+        long long at = (long long)(block.tile + t) * QUERIES + row;
+        float l0 = lse2[at], l1 = lse2[at + 8], d0 = delta[at], d1 = delta[at + 8];
+        float s[4] = {0, 0, 0, 0}, dp[4] = {0, 0, 0, 0};
+#pragma unroll
+        for (int i = 0; i < SLICES; i++) {
+          uint4 x = *(const uint4*)&keys[lane / 4][i * 32 + quarter * 8];
+          mma_k16(s, q0[i].x, q1[i].x, q0[i].y, q1[i].y, x.x, x.y);
+          mma_k16(s, q0[i].z, q1[i].z, q0[i].w, q1[i].w, x.z, x.w);
+          uint4 y = *(const uint4*)&values[lane / 4][i * 32 + quarter * 8];
+          mma_k16(dp, g0[i].x, g1[i].x, g0[i].y, g1[i].y, y.x, y.y);
+          mma_k16(dp, g0[i].z, g1[i].z, g0[i].w, g1[i].w, y.z, y.w);
+        }
+        bool there0 = 2 * quarter < count, there1 = 2 * quarter + 1 < count;
+        s[0] = there0 ? exp2_fast(fmaf(s[0], scale2, -l0)) : 0;
+        s[1] = there1 ? exp2_fast(fmaf(s[1], scale2, -l0)) : 0;
+        s[2] = there0 ? exp2_fast(fmaf(s[2], scale2, -l1)) : 0;
+        s[3] = there1 ? exp2_fast(fmaf(s[3], scale2, -l1)) : 0;
+        ds0 = pack(s[0] * (dp[0] - d0), s[1] * (dp[1] - d0));
+        ds1 = pack(s[2] * (dp[2] - d1), s[3] * (dp[3] - d1));
+        add_products(dk, q0, q1, transpose_8x8(ds0), transpose_8x8(ds1));
+        add_products(dv, g0, g1, transpose_8x8(pack(s[0], s[1])), transpose_8x8(pack(s[2], s[3])));
+      }
+      bf16* into = dQ + token0 * dQToken + tile.head * dQHead + quarter * 8;
+#pragma unroll
+      for (int o = 0; o < OCTETS; o += 4) {
+        // An octet of dims is 512 floats of the tile, 4 a thread; its halves lie behind each other.
+        float dq[4][4];
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          float4 x = *(const float4*)(local + (o + c) * 512);
+          dq[c][0] = x.x;
+          dq[c][1] = x.y;
+          dq[c][2] = x.z;
+          dq[c][3] = x.w;
         }
         if (count > 0) {
-          float a[LANE_DIMS], b[LANE_DIMS];
-          if (valid) {
-            load_row(a, q + token * qToken + first.head * qHead + dim);
-            load_row(b, dOut + token * dOutToken + first.head * dOutHead + dim);
-          } else {
-#pragma unroll
-            for (int c = 0; c < LANE_DIMS; c++) a[c] = b[c] = 0;
-          }
-          long long at = (long long)(block.tile + t) * QUERIES + r;
-          float l = lse2[at], d = delta[at];
-#pragma unroll
-          for (int j = 0; j < CHUNK; j++) {
-            if (j < count) {
-              float s = 0, dp = 0;
-#pragma unroll
-              for (int c = 0; c < LANE_DIMS; c++) {
-                s = fmaf(a[c], keys[j][dim + c], s);
-                dp = fmaf(b[c], values[j][dim + c], dp);
-              }
-              s = sum_lanes(s);
-              dp = sum_lanes(dp);
-              float p = exp2_fast(fmaf(s, scale2, -l));
-              float ds = p * (dp - d);
-#pragma unroll
-              for (int c = 0; c < LANE_DIMS; c++) {
-                dq[c] = fmaf(ds, keys[j][dim + c], dq[c]);
-                dk[j][c] = fmaf(ds, a[c], dk[j][c]);
-                dv[j][c] = fmaf(p, b[c], dv[j][c]);
-              }
-            }
-          }
+          u32 k0, k1, k2, k3;
+          asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                       : "=r"(k0), "=r"(k1), "=r"(k2), "=r"(k3)
+                       : "r"(shared_address(&keys[lane & 7][(o + lane / 8) * 8])));
+          mma_k8(dq[0], ds0, ds1, k0);
+          mma_k8(dq[1], ds0, ds1, k1);
+          mma_k8(dq[2], ds0, ds1, k2);
+          mma_k8(dq[3], ds0, ds1, k3);
         }
-        if (!last) {
+        if (last) {
+          u32 x[4], y[4];
 #pragma unroll
-          for (int c = 0; c < LANE_DIMS; c += 2) {
-            *(float2*)(local + dq_index(r, dim + c)) = make_float2(dq[c], dq[c + 1]);
+          for (int c = 0; c < 4; c++) {
+            x[c] = pack(dq[c][0] * scale, dq[c][1] * scale);
+            y[c] = pack(dq[c][2] * scale, dq[c][3] * scale);
           }
-        } else if (valid) {
-          uint4* into = (uint4*)(dQ + token * dQToken + first.head * dQHead + dim);
+          uint4 upper = transpose_quad(x[0], x[1], x[2], x[3]);
+          uint4 lower = transpose_quad(y[0], y[1], y[2], y[3]);
+          if (valid0) *(uint4*)(into + o * 8) = upper;
+          if (valid1) *(uint4*)(into + 8 * dQToken + o * 8) = lower;
+        } else {
 #pragma unroll
-          for (int c = 0; c < LANE_DIMS; c += 8) {
-            into[c / 8] = make_uint4(pack(dq[c] * scale, dq[c + 1] * scale),
-                                     pack(dq[c + 2] * scale, dq[c + 3] * scale),
-                                     pack(dq[c + 4] * scale, dq[c + 5] * scale),
-                                     pack(dq[c + 6] * scale, dq[c + 7] * scale));
+          for (int c = 0; c < 4; c++) {
+            *(float4*)(local + (o + c) * 512) =
+                make_float4(dq[c][0], dq[c][1], dq[c][2], dq[c][3]);
           }
         }
       }
     }
-    // The block's sums: over the rows of a warp, then over the warps in their order.
-#pragma unroll
-    for (int j = 0; j < CHUNK; j++) {
-      if (j < count) {
-#pragma unroll
-        for (int which = 0; which < 2; which++) {
-#pragma unroll
-          for (int c = 0; c < LANE_DIMS; c++) {
-            float x = which ? dv[j][c] : dk[j][c];
-#pragma unroll
-            for (int other = LANES; other < 32; other *= 2) {
-              x += __shfl_xor_sync(0xFFFFFFFF, x, other);
-            }
-            if ((threadIdx.x & 31) < LANES) sums[threadIdx.x / 32][dim + c] = x;
-          }
-          __syncthreads();
-          for (int d = threadIdx.x; d < HEAD_DIM; d += 256) {
-            float x = 0;
-            for (int w = 0; w < 8; w++) x += sums[w][d];
-            partial[(long long)(block.partial + 2 * (chunk + j) + which) * HEAD_DIM + d] = x;
-          }
-          __syncthreads();
-        }
-      }
+    if (count > 0) {
+      float* into = partial + (long long)(block.partial + 2 * chunk) * HEAD_DIM;
+      leave_sums(buffer, dk, count, into);
+      leave_sums(buffer, dv, count, into + HEAD_DIM);
     }
-    chunk += CHUNK;
+    chunk += SINKS;
   } while (chunk < first.sinkCount);
 }
 
