@@ -23,8 +23,8 @@
 //   2. The sinks' products by mma.sync, 4 tiles a block (0.28 -> 0.14 ms): 1.39 ms.
 //   3. 240 registers in place of 232, which had made the products wait for each other; items taken
 //      when a block is free, short segments last; two buffers for dQ: 1.33 ms.
-//   4. A warp for each of these buffers, since handing over took as long as a step: 1.24 ms. If
-//      nobody waited for a turn it would be 1.15 ms.
+//   4. A warp for each of these buffers, since handing over took as long as a step: 1.24 ms; if
+//      nobody waited for a turn, 1.15 ms. One fence fewer in handing over: 1.19 ms.
 //   5. dK before dQ, or the next step's scores asked for before dQ is handed over (with dSᵀ for dK
 //      read from shared memory): the same as 4 within the noise, not kept.
 //
