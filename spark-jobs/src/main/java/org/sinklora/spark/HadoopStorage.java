@@ -18,6 +18,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.hadoop.util.VersionInfo;
 
@@ -84,12 +85,29 @@ final class HadoopStorage extends Storage {
   List<StoredFile> allFiles(String path) throws IOException {
     Path at = new Path(path);
     List<StoredFile> files = new ArrayList<>();
-    RemoteIterator<LocatedFileStatus> all = fileSystem(at).listFiles(at, true);
-    while (all.hasNext()) {
-      files.add(stored(all.next()));
+    FileSystem fileSystem = fileSystem(at);
+    if (fileSystem instanceof RawLocalFileSystem) {
+      addLocal(fileSystem, at, files);
+    } else {
+      RemoteIterator<LocatedFileStatus> all = fileSystem.listFiles(at, true);
+      while (all.hasNext()) {
+        files.add(stored(all.next()));
+      }
     }
     files.sort(Comparator.comparing(StoredFile::path));
     return files;
+  }
+
+  /** Without the permissions that listFiles asks for, by a process of its own for every file. */
+  private static void addLocal(FileSystem fileSystem, Path folder, List<StoredFile> files)
+      throws IOException {
+    for (FileStatus status : fileSystem.listStatus(folder)) {
+      if (status.isDirectory()) {
+        addLocal(fileSystem, status.getPath(), files);
+      } else {
+        files.add(stored(status));
+      }
+    }
   }
 
   private static StoredFile stored(FileStatus status) {
