@@ -20,9 +20,6 @@ import picocli.CommandLine;
 final class FrameTraining {
   private static final String HOME_FOLDER = ".sinklora";
 
-  /** Where a failed stage of executors with GPUs goes on: as on the command line. */
-  private static final int CHECKPOINT_EVERY = 50;
-
   private final SinkLoraEstimator params;
   private final Dataset<?> frame;
   private final Function<CudaPrecision, RankDevices> executorGpus;
@@ -84,7 +81,7 @@ final class FrameTraining {
         false,
         false,
         // But for a stage that is tried again nobody goes on: the folder goes with this call.
-        ranks ? CHECKPOINT_EVERY : Integer.MAX_VALUE,
+        ranks ? TrainTargetOptions.CHECKPOINT_EVERY : Integer.MAX_VALUE,
         ranks ? 2 : 1,
         params.getPartitions(),
         0,

@@ -5,6 +5,9 @@ import picocli.CommandLine.Option;
 
 /** The options of training that do not change its result. */
 final class TrainTargetOptions {
+  /** Steps from one checkpoint to the next, where nobody says otherwise. */
+  static final int CHECKPOINT_EVERY = 50;
+
   @Option(
       names = "--data",
       paramLabel = "FOLDER",
@@ -39,7 +42,7 @@ final class TrainTargetOptions {
 
   @Option(
       names = "--checkpoint-every",
-      defaultValue = "50",
+      defaultValue = "" + CHECKPOINT_EVERY,
       paramLabel = "STEPS",
       description =
           "Steps from one checkpoint to the next, up to the end of a round of --sync-every steps."
