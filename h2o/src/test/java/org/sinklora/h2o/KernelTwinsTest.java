@@ -1,6 +1,7 @@
 package org.sinklora.h2o;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
@@ -38,14 +39,44 @@ class KernelTwinsTest {
         float[] start = floats(queries * width);
         float[] expected = new float[2 + queries * 66];
         float[] actual = expected.clone();
+        float[] magnitude = expected.clone();
         PlainCacheKernels.INSTANCE.scores(q, 3, dim + 2, queries, keys, 7, dim, expected, 2, 66);
         VectorCacheKernels.INSTANCE.scores(q, 3, dim + 2, queries, keys, 7, dim, actual, 2, 66);
-        assertArrayEquals(expected, actual, 1e-4f, "seed " + seed);
+        PlainCacheKernels.INSTANCE.scores(
+            absolute(q), 3, dim + 2, queries, absolute(keys), 7, dim, magnitude, 2, 66);
+        assertSumsEqual(expected, actual, dim, magnitude);
         float[] sums = start.clone();
+        float[] sumMagnitude = absolute(start);
         PlainCacheKernels.INSTANCE.values(weights, 5, 70, queries, values, 9, width, slots, sums);
         VectorCacheKernels.INSTANCE.values(weights, 5, 70, queries, values, 9, width, slots, start);
-        assertArrayEquals(sums, start, 1e-4f, "seed " + seed);
+        PlainCacheKernels.INSTANCE.values(
+            absolute(weights), 5, 70, queries, absolute(values), 9, width, slots, sumMagnitude);
+        assertSumsEqual(sums, start, slots + 1, sumMagnitude);
       }
+    }
+  }
+
+  private static float[] absolute(float[] values) {
+    float[] absolute = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      absolute[i] = Math.abs(values[i]);
+    }
+    return absolute;
+  }
+
+  private static float largest(float[] values) {
+    float largest = 0;
+    for (float value : values) {
+      largest = Math.max(largest, Math.abs(value));
+    }
+    return largest;
+  }
+
+  /** Both are rounded, so they may be apart by twice what one may be from the exact sum. */
+  private void assertSumsEqual(float[] plain, float[] fast, int terms, float[] magnitude) {
+    for (int i = 0; i < plain.length; i++) {
+      double bound = 2 * Rounding.ofSum(terms, magnitude[i]);
+      assertEquals(plain[i], fast[i], bound, "seed " + seed + ", element " + i);
     }
   }
 
@@ -92,7 +123,9 @@ class KernelTwinsTest {
           keys, 5, pairs, cos, sin, length, ranks, 6, slots, expected);
       VectorPanelRotation.INSTANCE.rotate(
           keys, 5, pairs, cos, sin, length, ranks, 6, slots, actual);
-      assertArrayEquals(expected, actual, 1e-5f, "seed " + seed);
+      float[] magnitude = new float[expected.length];
+      Arrays.fill(magnitude, largest(keys) * (largest(cos) + largest(sin)));
+      assertSumsEqual(expected, actual, 2, magnitude);
     }
   }
 

@@ -65,10 +65,14 @@ class MatrixTest {
     for (int i = 0; i < n; i++) {
       for (int r = 0; r < out; r++) {
         double sum = start[2 + i * yRow + r];
+        double magnitude = Math.abs(sum);
         for (int c = 0; c < in; c++) {
-          sum += (double) weights[r * in + c] * x[5 + i * xRow + c];
+          double term = (double) weights[r * in + c] * x[5 + i * xRow + c];
+          sum += term;
+          magnitude += Math.abs(term);
         }
-        assertEquals(sum, y[2 + i * yRow + r], 1e-4, "seed " + seed);
+        double bound = Rounding.ofSum(in + 1, magnitude);
+        assertEquals(sum, y[2 + i * yRow + r], bound, "seed " + seed);
       }
     }
   }
