@@ -162,7 +162,9 @@ public final class LoraTrainer implements AutoCloseable {
   }
 
   /**
-   * Continues a saved run: the following steps are those of the uninterrupted run, bit for bit.
+   * Continues a saved run: the following steps are those of the uninterrupted run, bit for bit. It
+   * may have another number of steps, unless its rates or its attention depend on that ({@link
+   * TrainingConfig#isStretchedOverSteps}).
    *
    * @throws ModelFormatException if the folder is incomplete or of a run with other settings
    */

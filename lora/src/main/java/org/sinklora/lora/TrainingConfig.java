@@ -50,6 +50,12 @@ public record TrainingConfig(
     return learningRate * schedule.factor(step, steps, warmupSteps);
   }
 
+  /** Whether a step would be another if the run had more steps. */
+  public boolean isStretchedOverSteps() {
+    return schedule != LearningRateSchedule.CONSTANT_WITH_WARMUP
+        || attention.fullAttentionTail() > 0;
+  }
+
   private static void require(boolean holds, String name, Object value, String expected) {
     if (!holds) {
       throw new IllegalArgumentException("%s must be %s, not %s".formatted(name, expected, value));

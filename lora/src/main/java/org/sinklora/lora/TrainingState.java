@@ -89,13 +89,22 @@ final class TrainingState {
       }
     }
     JsonNode state = readState(folder);
-    checkSame(folder, state.path("training_config"), settings(config));
+    ObjectNode current = settings(config);
+    if (!config.isStretchedOverSteps()) {
+      current.remove("steps");
+    }
+    checkSame(folder, state.path("training_config"), current);
     checkSame(folder, adapterSettings(LoraConfig.read(folder)), adapterSettings(adapter.config()));
     JsonNode step = state.path("global_step");
     if (!step.isIntegralNumber() || step.asLong() < 0) {
       throw new ModelFormatException(
           "%s: global_step is %s, not a number of steps"
               .formatted(folder.resolve(STATE_FILE), step));
+    }
+    if (step.asLong() > config.steps()) {
+      throw new ModelFormatException(
+          "%s is of step %d, and this run has %d steps; choose %d or more"
+              .formatted(folder, step.asLong(), config.steps(), step.asLong()));
     }
     Map<String, Tensor> values = adapter.tensors();
     Map<String, Tensor> stored = new LinkedHashMap<>(values);

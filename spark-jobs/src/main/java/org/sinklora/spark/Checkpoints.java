@@ -85,6 +85,7 @@ final class Checkpoints {
       Optional<String> problem = CheckpointManifest.problem(local);
       if (problem.isEmpty()) {
         resume(trainer, checkpoint, local);
+        checkRound(checkpoint, trainer, steps.stepsOfRound());
         steps.resume(local);
         String name = Storage.name(checkpoint);
         return Optional.of("Continuing from checkpoint " + name + otherDevice(name, local));
@@ -114,8 +115,33 @@ final class Checkpoints {
     }
     ObjectNode saved = (ObjectNode) JSON.readTree(runFile.toFile());
     TrainSettings.completeJson(saved.path("settings"));
-    checkSameRun(checkpoint, "", saved, run);
+    checkSameRun(checkpoint, "", saved, compared(trainer));
     trainer.resume(local);
+  }
+
+  /**
+   * What must be the same. Activations that are computed again are the same bits, so memory is
+   * free; so is the number of steps, unless those already done would have been others.
+   */
+  private ObjectNode compared(LoraTrainer trainer) {
+    ObjectNode compared = run.deepCopy();
+    if (compared.path("settings").path("optimizer") instanceof ObjectNode optimizer) {
+      optimizer.remove(List.of("gradientCheckpointing", "memoryLimit"));
+      if (!trainer.config().isStretchedOverSteps()) {
+        optimizer.remove("steps");
+      }
+    }
+    return compared;
+  }
+
+  /** Of a round that the end of a run cut short the rest can't be done later. */
+  private static void checkRound(String checkpoint, LoraTrainer trainer, int stepsOfRound) {
+    long done = trainer.stepsDone();
+    if (done < trainer.config().steps() && done % stepsOfRound != 0) {
+      throw new UserException(
+          "%s is the end of a run of %d steps, not a multiple of --sync-every %d: its last round was cut short, and more --steps would not give what an undisturbed run gives; start anew with --overwrite or another --output"
+              .formatted(checkpoint, done, stepsOfRound));
+    }
   }
 
   private List<String> all() throws IOException {

@@ -77,6 +77,13 @@ final class DevicePlace implements Place {
   }
 
   @Override
+  public void check(TrainSettings.Rounds rounds) {
+    if (!rounds.areLocal()) {
+      rounds.checkNothingIsRounded("one process exchanges nothing");
+    }
+  }
+
+  @Override
   public TrainingSteps steps(
       ModelSource source,
       TrainSettings settings,
@@ -85,7 +92,6 @@ final class DevicePlace implements Place {
       LoraAdapter adapter) {
     TrainSettings.Rounds rounds = settings.rounds();
     if (!rounds.areLocal()) {
-      rounds.checkNothingIsRounded("one process exchanges nothing");
       return new DeviceSteps(trainer, device, target.sequencesPerPass());
     }
     return new LocalRounds(

@@ -59,6 +59,7 @@ final class FrameTraining {
       checkExecutorGpus(device, settings, target);
     }
     try (Place place = ranks ? SparkPlace.of(spark) : place(device)) {
+      place.check(settings.rounds());
       new FrameDataSet(
               frame, params.getInputCol(), plain, params.getPack() ? settings.context() : 0)
           .write(params.getMinCharacters(), data);
@@ -82,10 +83,10 @@ final class FrameTraining {
         false,
         // But for a stage that is tried again nobody goes on: the folder goes with this call.
         ranks ? TrainTargetOptions.CHECKPOINT_EVERY : Integer.MAX_VALUE,
-        ranks ? 2 : 1,
+        ranks ? TrainTargetOptions.KEEP_CHECKPOINTS : 1,
         params.getPartitions(),
         0,
-        1);
+        params.getSequencesPerPass());
   }
 
   private boolean areExecutorGpusMeant(DeviceOptions device) {

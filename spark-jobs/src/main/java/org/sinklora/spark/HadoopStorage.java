@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
@@ -26,6 +27,10 @@ import org.apache.hadoop.util.VersionInfo;
 final class HadoopStorage extends Storage {
   /** File systems whose folders have names of their own, which a rename changes at once. */
   private static final Set<String> WITH_FOLDERS = Set.of("file", "hdfs", "viewfs");
+
+  /** Weights that nothing here reads; many model folders have them beside their safetensors. */
+  private static final Pattern OTHER_WEIGHTS =
+      Pattern.compile(".*\\.(bin|pt|pth|ckpt|h5|msgpack|ot|onnx|gguf|tflite)");
 
   private final Configuration configuration;
 
@@ -221,7 +226,10 @@ final class HadoopStorage extends Storage {
       return local(folder);
     }
     // Fails where there is no such folder.
-    List<StoredFile> files = list(folder).stream().filter(file -> !file.folder()).toList();
+    List<StoredFile> files =
+        list(folder).stream()
+            .filter(file -> !file.folder() && !OTHER_WEIGHTS.matcher(file.name()).matches())
+            .toList();
     String location = fileSystem.makeQualified(at).toString();
     return new HostCache().fetch(location, files, file -> open(file.path()));
   }

@@ -8,13 +8,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.sinklora.data.CacheFolder;
 
 /**
  * Copies of remote folders on this machine, made once and read by all its processes: the base
- * models, which every executor needs. A folder whose files changed is another folder here.
+ * models, which every executor needs. A folder whose files changed is another folder here. Whenever
+ * something is copied, what nobody has asked for in {@value #DAYS} days makes room for it.
  */
 final class HostCache {
   /** Where the bytes of a file come from. */
@@ -22,6 +27,10 @@ final class HostCache {
   interface Source {
     InputStream open(StoredFile file) throws IOException;
   }
+
+  static final int DAYS = 30;
+
+  private static final String LOCK = ".lock";
 
   private final Path folder;
 
@@ -43,14 +52,18 @@ final class HostCache {
   Path fetch(String location, List<StoredFile> files, Source source) throws IOException {
     String name = Storage.name(location) + "-" + fingerprint(location, files);
     Path copy = folder.resolve(name);
-    if (Files.isDirectory(copy)) {
-      return copy;
-    }
     try {
       Files.createDirectories(folder);
+      if (!Files.isDirectory(copy)) {
+        removeUnused();
+      }
       fetchAlone(copy, files, source);
       return copy;
     } catch (IOException e) {
+      if (Files.isDirectory(copy)) {
+        // It is whole, in a cache that this process may only read.
+        return copy;
+      }
       throw new UserException(
           "Can't copy %s to %s on this host (%s); make room, or name another folder with XDG_CACHE_HOME or -Dsinklora.cache=FOLDER"
               .formatted(location, copy, FailureReport.describe(e)),
@@ -61,23 +74,65 @@ final class HostCache {
   /** The lock on a file keeps other processes out, the one on the class the threads of this one. */
   private static void fetchAlone(Path copy, List<StoredFile> files, Source source)
       throws IOException {
-    Path lock = copy.resolveSibling(copy.getFileName() + ".lock");
+    Path lock = copy.resolveSibling(copy.getFileName() + LOCK);
     synchronized (HostCache.class) {
       try (FileChannel channel =
               FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
           var held = channel.lock()) {
-        if (!held.isValid() || Files.isDirectory(copy)) {
-          return;
+        // Even where the copy is there: nobody may be about to remove it.
+        if (held.isValid() && !Files.isDirectory(copy)) {
+          copy(files, copy, source);
         }
-        Path fresh = copy.resolveSibling(copy.getFileName() + ".tmp");
-        // Of a process that ended while it copied: no other can be at it now.
-        FileTree.delete(fresh);
-        Files.createDirectory(fresh);
-        for (StoredFile file : files) {
-          copy(file, fresh.resolve(file.name()), source);
-        }
-        Files.move(fresh, copy, StandardCopyOption.ATOMIC_MOVE);
+        Files.setLastModifiedTime(lock, FileTime.from(Instant.now()));
       }
+    }
+  }
+
+  private static void copy(List<StoredFile> files, Path copy, Source source) throws IOException {
+    Path fresh = unfinished(copy);
+    // Of a process that ended while it copied: no other can be at it now.
+    FileTree.delete(fresh);
+    Files.createDirectory(fresh);
+    for (StoredFile file : files) {
+      copy(file, fresh.resolve(file.name()), source);
+    }
+    Files.move(fresh, copy, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  private static Path unfinished(Path copy) {
+    return copy.resolveSibling(copy.getFileName() + ".tmp");
+  }
+
+  /** A lock's time is when its copy was asked for last; the empty file itself stays. */
+  private void removeUnused() throws IOException {
+    List<Path> locks;
+    try (Stream<Path> all = Files.list(folder)) {
+      locks = all.filter(path -> path.toString().endsWith(LOCK)).toList();
+    }
+    FileTime limit = FileTime.from(Instant.now().minus(Duration.ofDays(DAYS)));
+    for (Path lock : locks) {
+      String name = lock.getFileName().toString();
+      Path copy = folder.resolve(name.substring(0, name.length() - LOCK.length()));
+      synchronized (HostCache.class) {
+        try (FileChannel channel = FileChannel.open(lock, StandardOpenOption.WRITE);
+            var held = channel.tryLock()) {
+          if (held != null && Files.getLastModifiedTime(lock).compareTo(limit) < 0) {
+            remove(copy);
+          }
+        } catch (IOException e) {
+          // It is another user's, for example, and stays; there may be room beside it.
+        }
+      }
+    }
+  }
+
+  /** In one go for whoever looks whether it is there. */
+  private static void remove(Path copy) throws IOException {
+    Path gone = unfinished(copy);
+    FileTree.delete(gone);
+    if (Files.isDirectory(copy)) {
+      Files.move(copy, gone, StandardCopyOption.ATOMIC_MOVE);
+      FileTree.delete(gone);
     }
   }
 

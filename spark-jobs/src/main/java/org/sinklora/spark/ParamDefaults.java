@@ -52,6 +52,7 @@ final class ParamDefaults {
     set(params, params.device(), "cpu");
     set(params, params.memoryLimit(), 0.0);
     set(params, params.partitions(), 0);
+    set(params, params.sequencesPerPass(), 1);
     set(params, params.minCharacters(), 0);
     set(params, params.pack(), false);
   }

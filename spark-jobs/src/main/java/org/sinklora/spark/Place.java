@@ -24,6 +24,13 @@ interface Place extends AutoCloseable {
   /** The base model on this process's device; it ends with the place. */
   CausalLm model(ModelSource source) throws IOException;
 
+  /**
+   * Before anything is prepared or read.
+   *
+   * @throws UserException if steps can't exchange here what they are to exchange
+   */
+  default void check(TrainSettings.Rounds rounds) {}
+
   /** What does the steps of a run. */
   TrainingSteps steps(
       ModelSource source,

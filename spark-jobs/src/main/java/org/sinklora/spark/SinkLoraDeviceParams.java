@@ -105,4 +105,25 @@ public interface SinkLoraDeviceParams<S extends SinkLoraDeviceParams<S>> extends
   default S setPartitions(int value) {
     return ParamSetting.set(this, partitions(), value);
   }
+
+  /**
+   * Sequences that go through the model together on a GPU: more memory, less time for short ones.
+   */
+  default IntParam sequencesPerPass() {
+    return new IntParam(
+        this,
+        "sequencesPerPass",
+        "sequences that go through the model together on a GPU: more memory, less time for short ones",
+        ParamRule.atLeast("sequencesPerPass", 1));
+  }
+
+  /** Value of {@link #sequencesPerPass()}. */
+  default int getSequencesPerPass() {
+    return (Integer) getOrDefault(sequencesPerPass());
+  }
+
+  /** Sets {@link #sequencesPerPass()}. */
+  default S setSequencesPerPass(int value) {
+    return ParamSetting.set(this, sequencesPerPass(), value);
+  }
 }

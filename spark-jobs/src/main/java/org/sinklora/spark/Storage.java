@@ -97,8 +97,8 @@ abstract class Storage {
   abstract Path local(String path) throws IOException;
 
   /**
-   * As {@link #local}, for a folder that many processes read and none writes to: one that is not
-   * local is copied once for each host.
+   * As {@link #local}, for the folder of a model, which many processes read and none writes to: one
+   * that is not local is copied once for each host, without weights that are not safetensors.
    *
    * @throws FileNotFoundException if there is none
    */

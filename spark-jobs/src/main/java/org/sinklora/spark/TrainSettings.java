@@ -15,8 +15,8 @@ import org.sinklora.lora.TrainingConfig;
 import org.sinklora.sfattn.AttentionPattern;
 
 /**
- * The resolved settings of a run that decide its result. With the same settings and data a run
- * gives the same adapter; where it runs and what it writes on the way is not in here.
+ * The resolved settings of a run. With the same settings and data a run gives the same adapter;
+ * where it runs and what it writes on the way is not in here.
  *
  * @param model location of the base model
  * @param context tokens of a sequence

@@ -8,6 +8,9 @@ final class TrainTargetOptions {
   /** Steps from one checkpoint to the next, where nobody says otherwise. */
   static final int CHECKPOINT_EVERY = 50;
 
+  /** How many of them stay, likewise. */
+  static final int KEEP_CHECKPOINTS = 2;
+
   @Option(
       names = "--data",
       paramLabel = "FOLDER",
@@ -37,7 +40,12 @@ final class TrainTargetOptions {
   @Option(names = "--overwrite", description = "Replace the output folder.")
   private boolean overwrite;
 
-  @Option(names = "--resume", description = "Go on from the newest whole checkpoint in --output.")
+  @Option(
+      names = "--resume",
+      description =
+          "Go on from the newest whole checkpoint in --output, with the same settings. --steps may be"
+              + " larger if --schedule is constant_with_warmup and there is no"
+              + " --full-attention-tail.")
   private boolean resume;
 
   @Option(
@@ -51,7 +59,7 @@ final class TrainTargetOptions {
 
   @Option(
       names = "--keep-checkpoints",
-      defaultValue = "2",
+      defaultValue = "" + KEEP_CHECKPOINTS,
       description = "How many of them stay. Default: ${DEFAULT-VALUE}.")
   private int keepCheckpoints;
 

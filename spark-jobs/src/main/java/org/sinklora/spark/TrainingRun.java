@@ -37,6 +37,7 @@ final class TrainingRun {
   ObjectNode run() throws IOException {
     RunFolder folder = new RunFolder(storage, target);
     folder.check();
+    place.check(settings.rounds());
     TrainingData data = TrainingData.open(place, target.data(), model);
     SequenceFeed feed = new SequenceFeed(data, settings);
     CausalLm base = place.model(model);
@@ -59,10 +60,11 @@ final class TrainingRun {
       // processes know is the adapter as it is created.
       TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
       folder.begin();
-      folder.describe(settings, model, data);
       if (target.resume()) {
+        // Before the run is described anew, since it may be refused.
         resume(checkpoints, trainer, steps);
       }
+      folder.describe(settings, model, data);
       ObjectNode result =
           new TrainingLoop(storage, settings, target, true).run(feed, trainer, steps, checkpoints);
       AdapterFolder.write(storage, target.adapter(), adapter, model, settings);

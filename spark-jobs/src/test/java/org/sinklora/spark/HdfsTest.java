@@ -1,6 +1,7 @@
 package org.sinklora.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -52,6 +53,7 @@ class HdfsTest {
       List<Path> folders = models.filter(Files::isDirectory).toList();
       assertEquals(1, folders.size(), folders.toString());
       assertTrue(Files.exists(folders.get(0).resolve("model.safetensors")));
+      assertFalse(Files.exists(folders.get(0).resolve("pytorch_model.bin")));
     }
   }
 }

@@ -1,6 +1,7 @@
 package org.sinklora.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,6 +11,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -105,6 +109,30 @@ class HostCacheTest {
     assertEquals(before, cache.fetch(LOCATION, files(1), this::open));
     assertNotEquals(before, cache.fetch(LOCATION, files(2), this::open));
     assertNotEquals(before, cache.fetch("s3a://other/models/llama", files(1), this::open));
+  }
+
+  @Test
+  void whatNobodyAskedForInAMonthMakesRoom() throws IOException {
+    HostCache cache = new HostCache(folder);
+    Path old = cache.fetch(LOCATION, files(1), this::open);
+    Path used = cache.fetch(LOCATION, files(2), this::open);
+    Path unfinished = Files.createDirectory(folder.resolve("killed.tmp"));
+    Files.writeString(unfinished.resolve("model.safetensors"), "half");
+    Files.createFile(folder.resolve("killed.lock"));
+    FileTime then = FileTime.from(Instant.now().minus(Duration.ofDays(HostCache.DAYS + 1)));
+    for (String lock :
+        List.of(old.getFileName() + ".lock", used.getFileName() + ".lock", "killed.lock")) {
+      Files.setLastModifiedTime(folder.resolve(lock), then);
+    }
+    cache.fetch(LOCATION, files(2), this::open);
+    assertTrue(Files.exists(old), "nothing was copied");
+    cache.fetch(LOCATION, files(3), this::open);
+    assertFalse(Files.exists(old));
+    assertFalse(Files.exists(unfinished));
+    assertTrue(Files.exists(used.resolve("model.safetensors")), "somebody has just asked for it");
+    assertEquals(6, opened.get());
+    assertEquals(old, cache.fetch(LOCATION, files(1), this::open));
+    assertEquals(8, opened.get());
   }
 
   @Test

@@ -262,11 +262,13 @@ class LocalRoundsTest {
         2);
   }
 
+  /** Before the data is looked for: there is none. */
   private void refused(String said, Object... options) throws IOException {
     Path output = folder.resolve("refused");
     Cli cli =
         Cli.run(
-            SampleData.train(output, SampleData.with(options, "--data", SampleData.tokenFiles())));
+            SampleData.train(
+                output, SampleData.with(options, "--data", folder.resolve("no-data"))));
     assertEquals(1, cli.code(), cli.err());
     assertTrue(cli.err().contains(said), cli.err());
     assertFalse(Files.exists(output.resolve("metrics.jsonl")));

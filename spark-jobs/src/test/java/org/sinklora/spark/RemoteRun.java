@@ -42,6 +42,7 @@ final class RemoteRun {
     fileSystem.mkdirs(hadoop(at("texts")));
     fileSystem.copyFromLocalFile(
         hadoop(BundledModel.folder().toUri().toString()), hadoop(at("model")));
+    fileSystem.create(hadoop(at("model/pytorch_model.bin"))).close();
     try (Stream<Path> texts = Files.walk(SampleData.SOURCES)) {
       for (Path text : texts.filter(Files::isRegularFile).sorted().limit(TEXTS).toList()) {
         String target = at("texts/" + text.getFileName());

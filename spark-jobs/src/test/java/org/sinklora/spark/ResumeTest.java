@@ -64,6 +64,46 @@ class ResumeTest {
     assertTrue(another.err().contains("settings.lora.rank = 8"), another.err());
   }
 
+  @Test
+  void aFinishedRunGoesOnWithMoreStepsAndOtherMemory() throws IOException {
+    Path straight = folder.resolve("straight");
+    Cli.succeed(SampleData.train(straight, "--master", "local[2]", "--steps", 5));
+
+    Path longer = folder.resolve("longer");
+    Cli.succeed(SampleData.train(longer, "--master", "local[2]", "--steps", 3));
+    Object[] five = {"--master", "local[2]", "--steps", 5, "--gradient-checkpointing", "true"};
+    Cli.succeed(SampleData.with(SampleData.train(longer, five), "--resume"));
+    String weights = "adapter/adapter_model.safetensors";
+    assertArrayEquals(
+        Files.readAllBytes(straight.resolve(weights)), Files.readAllBytes(longer.resolve(weights)));
+    assertEquals(5, Files.readAllLines(longer.resolve("metrics.jsonl")).size());
+    String record = Files.readString(longer.resolve(RunRecord.FILE));
+
+    refused(longer, "is of step 5, and this run has 4 steps; choose 5 or more", "--steps", 4);
+    // The learning rate of the first steps would have been another.
+    refused(longer, "settings.optimizer.steps", "--steps", 9, "--schedule", "cosine");
+    refused(longer, "fullAttentionTail", "--steps", 9, "--full-attention-tail", 0.5);
+    assertEquals(record, Files.readString(longer.resolve(RunRecord.FILE)));
+  }
+
+  @Test
+  void aRoundThatTheEndCutShortIsNotGoneOnWith() throws IOException {
+    Path run = folder.resolve("run");
+    Object[] rounds = {"--master", "none", "--sync-every", 2, "--workers", 2};
+    Cli.succeed(SampleData.train(run, SampleData.with(rounds, "--steps", 3)));
+    Object[] five = SampleData.with(rounds, "--steps", 5);
+    refused(run, "not a multiple of --sync-every 2", five);
+    // Without a step to do it is what it was.
+    Object[] again = SampleData.train(run, SampleData.with(rounds, "--steps", 3));
+    Cli.succeed(SampleData.with(again, "--resume"));
+  }
+
+  private static void refused(Path run, String said, Object... options) throws IOException {
+    Cli cli = Cli.run(SampleData.with(SampleData.train(run, options), "--resume"));
+    assertEquals(1, cli.code(), cli.err());
+    assertTrue(cli.err().contains(said), cli.err());
+  }
+
   /** The kill comes while the files of the second checkpoint are written. */
   @Test
   void aRunThatIsKilledWhileItWritesACheckpoint() throws IOException, InterruptedException {

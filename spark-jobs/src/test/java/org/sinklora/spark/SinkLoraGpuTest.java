@@ -129,7 +129,13 @@ class SinkLoraGpuTest {
 
     // One rank does what one device does, to the byte: "auto" are the GPUs of these settings.
     AdapterFiles one =
-        trained(estimator().setDevice("auto").setPrecision("float32").setPartitions(1), -1);
+        trained(
+            estimator()
+                .setDevice("auto")
+                .setPrecision("float32")
+                .setPartitions(1)
+                .setSequencesPerPass(2),
+            -1);
     byte[] ofOne = weights(one, "one");
     assertArrayEquals(byOneDevice(), ofOne);
 
@@ -152,7 +158,7 @@ class SinkLoraGpuTest {
     new FrameDataSet(texts, "text", plain, 0).write(0, data);
     TrainTarget target =
         new TrainTarget(
-            DataMix.of(data), folder.resolve("one-run").toString(), false, false, 50, 1, 0, 0, 1);
+            DataMix.of(data), folder.resolve("one-run").toString(), false, false, 50, 1, 0, 0, 2);
     try (DevicePlace place = new DevicePlace(DeviceChoice.cpu("test"), 1, SparkPlace.of(spark))) {
       new TrainingRun(place, settings, settings.trained(plain), target).run();
     }

@@ -142,7 +142,8 @@ class SinkLoraParamsTest {
             .setDevice("cuda:1")
             .setPrecision("float32")
             .setMemoryLimit(20.5)
-            .setPartitions(3);
+            .setPartitions(3)
+            .setSequencesPerPass(2);
     String saved = folder.resolve("estimator").toString();
     try (SparkSession spark = SparkSessions.open("test", "local[1]")) {
       estimator.save(saved);
@@ -173,7 +174,7 @@ class SinkLoraParamsTest {
         explained);
     assertTrue(explained.contains("(default: q_proj,k_proj,v_proj,o_proj)"), explained);
     assertTrue(explained.contains("rank: rank of the LoRA updates (default: 8)"), explained);
-    assertEquals(43, estimator.params().length);
+    assertEquals(44, estimator.params().length);
     List<String> ofModel = Arrays.stream(new SinkLoraModel("m").params()).map(Param::name).toList();
     assertTrue(ofModel.contains("kv"), ofModel.toString());
     assertFalse(ofModel.contains("rank"), "the training is over: " + ofModel);
@@ -199,6 +200,7 @@ class SinkLoraParamsTest {
     refused(
         "precision is 'int8'; choose bfloat16 or float32", () -> estimator.setPrecision("int8"));
     refused("partitions is -1; choose 0 or more", () -> estimator.setPartitions(-1));
+    refused("sequencesPerPass is 0; choose 1 or more", () -> estimator.setSequencesPerPass(0));
     refused("schedule is 'step': ", () -> estimator.setSchedule("step"));
     assertFalse(estimator.isSet(estimator.rank()));
   }
