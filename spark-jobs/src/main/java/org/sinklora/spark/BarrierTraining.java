@@ -51,7 +51,7 @@ final class BarrierTraining {
     checkRanks(ranks, settings);
     SparkPlace place = SparkPlace.of(spark);
     RunFolder folder = new RunFolder(place.storage(), target);
-    folder.check();
+    folder.check(settings);
     TrainingData data = TrainingData.open(place, target.data(), model);
     SequenceFeed feed = new SequenceFeed(data, settings);
     JavaSparkContext context = SparkSessions.context(spark);
@@ -61,7 +61,7 @@ final class BarrierTraining {
       folder.begin();
       System.err.printf(
           "Training with %d ranks in one stage; metrics go to %s%n", ranks, target.metrics());
-      String identity = RunFolder.identity(settings, model, data).toString();
+      RunIdentity identity = RunIdentity.of(settings, model, data);
       folder.describe(settings, model, data);
       ObjectNode result =
           train(context, new RankTask(devices, settings, model, target, identity, sequences));

@@ -43,10 +43,7 @@ final class CheckpointManifest {
   /** What computed a whole checkpoint; empty if it is from before that was noted. */
   static Optional<ComputedOn> computedOn(Path folder) throws IOException {
     JsonNode noted = JSON.readTree(folder.resolve(FILE).toFile()).path(COMPUTED_ON);
-    return noted.isObject()
-        ? Optional.of(
-            new ComputedOn(noted.path("device").asText(), noted.path("precision").asText()))
-        : Optional.empty();
+    return noted.isObject() ? Optional.of(ComputedOn.of(noted)) : Optional.empty();
   }
 
   /**

@@ -1,14 +1,14 @@
 package org.sinklora.spark;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.sinklora.lora.LoraTrainer;
 
 /**
@@ -19,11 +19,15 @@ import org.sinklora.lora.LoraTrainer;
 final class Checkpoints {
   private static final String RUN_FILE = "sinklora_run.json";
   private static final String PREFIX = "step-";
+
+  /** Other folders beside them are somebody else's. */
+  private static final Pattern NAME = Pattern.compile(PREFIX + "\\d{8,}");
+
   private static final JsonMapper JSON = new JsonMapper();
 
   private final Storage storage;
   private final String folder;
-  private final ObjectNode run;
+  private final RunIdentity run;
   private final ComputedOn computedOn;
   private final int keep;
 
@@ -36,7 +40,7 @@ final class Checkpoints {
    * @param computedOn what this process, or its executors, compute on
    * @param keep how many checkpoints stay, the newest
    */
-  Checkpoints(Storage storage, String folder, ObjectNode run, ComputedOn computedOn, int keep) {
+  Checkpoints(Storage storage, String folder, RunIdentity run, ComputedOn computedOn, int keep) {
     this.storage = storage;
     this.folder = folder;
     this.run = run;
@@ -48,12 +52,12 @@ final class Checkpoints {
    * @param steps may have a state besides the trainer's
    */
   void save(LoraTrainer trainer, TrainingSteps steps) throws IOException {
-    String name = PREFIX + "%08d".formatted(trainer.stepsDone());
+    String name = PREFIX + String.format(Locale.ROOT, "%08d", trainer.stepsDone());
     try (LocalFolder local = new LocalFolder()) {
       Path state = local.path().resolve("state");
       trainer.save(state);
       steps.save(state);
-      Files.writeString(state.resolve(RUN_FILE), run.toPrettyString());
+      Files.writeString(state.resolve(RUN_FILE), run.toJson().toPrettyString());
       CheckpointManifest.write(state, computedOn);
       storage.upload(state, Storage.child(folder, name), CheckpointManifest.FILE);
     }
@@ -75,14 +79,24 @@ final class Checkpoints {
    *
    * @return what there is to say of it, in lines; empty if there is none
    * @throws UserException if it is one of another run
+   * @throws IOException if there are checkpoints that can't be read, and no whole one beside them:
+   *     to begin anew would throw away what may be read later
    */
   Optional<String> restore(LoraTrainer trainer, TrainingSteps steps) throws IOException {
     storage.recoverAll(folder);
     List<String> all = all();
+    IOException unreadable = null;
     for (int i = all.size() - 1; i >= 0; i--) {
       String checkpoint = all.get(i);
-      Path local = storage.local(checkpoint);
-      Optional<String> problem = CheckpointManifest.problem(local);
+      Path local = null;
+      Optional<String> problem;
+      try {
+        local = storage.local(checkpoint);
+        problem = CheckpointManifest.problem(local);
+      } catch (IOException e) {
+        problem = Optional.of("it can't be read (%s)".formatted(FailureReport.describe(e)));
+        unreadable = e;
+      }
       if (problem.isEmpty()) {
         resume(trainer, checkpoint, local);
         checkRound(checkpoint, trainer, steps.stepsOfRound());
@@ -93,18 +107,28 @@ final class Checkpoints {
       System.err.printf("Skipping checkpoint %s: %s%n", Storage.name(checkpoint), problem.get());
       torn.add(Storage.name(checkpoint));
     }
+    if (unreadable != null) {
+      throw unreadable;
+    }
     return Optional.empty();
   }
 
   /** People do move to another machine: it is not refused, but the result is another one. */
   private String otherDevice(String name, Path local) throws IOException {
     return CheckpointManifest.computedOn(local)
-        .filter(before -> !before.equals(computedOn))
+        .filter(before -> !before.isAs(computedOn))
         .map(
             before ->
-                "%nCheckpoint %s was computed on %s; this run goes on with %s: the result is not byte for byte that of an undisturbed run"
-                    .formatted(name, before, computedOn))
+                "%nCheckpoint %s was computed on %s; this run goes on with %s: the result is not byte for byte that of an undisturbed run%s"
+                    .formatted(name, before, computedOn, wayOut(before)))
         .orElse("");
+  }
+
+  private String wayOut(ComputedOn before) {
+    boolean cut =
+        before.device().equals(computedOn.device())
+            && before.precision().equals(computedOn.precision());
+    return cut ? "; with %s it would be".formatted(before.options()) : "";
   }
 
   private void resume(LoraTrainer trainer, String checkpoint, Path local) throws IOException {
@@ -113,25 +137,8 @@ final class Checkpoints {
       throw new UserException(
           "%s has no %s: not a checkpoint of sinklora train".formatted(checkpoint, RUN_FILE));
     }
-    ObjectNode saved = (ObjectNode) JSON.readTree(runFile.toFile());
-    TrainSettings.completeJson(saved.path("settings"));
-    checkSameRun(checkpoint, "", saved, compared(trainer));
+    run.check(checkpoint, JSON.readTree(runFile.toFile()));
     trainer.resume(local);
-  }
-
-  /**
-   * What must be the same. Activations that are computed again are the same bits, so memory is
-   * free; so is the number of steps, unless those already done would have been others.
-   */
-  private ObjectNode compared(LoraTrainer trainer) {
-    ObjectNode compared = run.deepCopy();
-    if (compared.path("settings").path("optimizer") instanceof ObjectNode optimizer) {
-      optimizer.remove(List.of("gradientCheckpointing", "memoryLimit"));
-      if (!trainer.config().isStretchedOverSteps()) {
-        optimizer.remove("steps");
-      }
-    }
-    return compared;
   }
 
   /** Of a round that the end of a run cut short the rest can't be done later. */
@@ -146,34 +153,7 @@ final class Checkpoints {
 
   private List<String> all() throws IOException {
     return storage.folders(folder).stream()
-        .filter(path -> Storage.name(path).startsWith(PREFIX))
+        .filter(path -> NAME.matcher(Storage.name(path)).matches())
         .toList();
-  }
-
-  private static void checkSameRun(String checkpoint, String at, JsonNode saved, JsonNode current) {
-    if (current.isObject()) {
-      current
-          .properties()
-          .forEach(
-              field ->
-                  checkSameRun(
-                      checkpoint,
-                      at.isEmpty() ? field.getKey() : at + "." + field.getKey(),
-                      saved.path(field.getKey()),
-                      field.getValue()));
-    } else if (!saved.asText().equals(current.asText()) || saved.size() != current.size()) {
-      throw another(checkpoint, at, saved, current);
-    } else {
-      for (int i = 0; i < current.size(); i++) {
-        checkSameRun(checkpoint, at, saved.path(i), current.path(i));
-      }
-    }
-  }
-
-  private static UserException another(
-      String checkpoint, String at, JsonNode saved, JsonNode current) {
-    return new UserException(
-        "%s is a checkpoint of another run: it has %s = %s, this run %s; resume with the same settings, or start anew with --overwrite or another --output"
-            .formatted(checkpoint, at, saved, current));
   }
 }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Locale;
 import java.util.zip.CRC32C;
 import org.sinklora.data.TokenDocuments;
 import org.sinklora.data.TokenStream;
@@ -74,7 +75,9 @@ record DataSetInfo(
         hash.update(bytes);
       }
       return new Part(
-          documents, stream.size(), "%d-%08x".formatted(stream.size(), hash.getValue()));
+          documents,
+          stream.size(),
+          String.format(Locale.ROOT, "%d-%08x", stream.size(), hash.getValue()));
     }
   }
 

@@ -98,7 +98,7 @@ final class DevicePlace implements Place {
         trainer,
         adapter,
         rounds,
-        new DeviceWorkers(trainer, adapter, device, rounds.type(), target.sequencesPerPass()));
+        new DeviceWorkers(trainer, adapter, device, rounds, target.sequencesPerPass()));
   }
 
   @Override

@@ -29,6 +29,11 @@ final class DeviceSteps implements TrainingSteps {
   }
 
   @Override
+  public ComputedOn computedOn() {
+    return ComputedOn.of(device, sequencesPerPass);
+  }
+
+  @Override
   public long largestProcess() {
     return NativeSupport.processBytes();
   }

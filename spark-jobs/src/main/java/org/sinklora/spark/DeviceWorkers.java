@@ -10,19 +10,22 @@ import org.sinklora.lora.LoraTrainer;
 final class DeviceWorkers implements LocalRounds.Workers {
   private final LocalSteps steps;
   private final TrainingSteps device;
+  private final int workers;
 
   /**
    * @param adapter as it is at the beginning of the run
+   * @param rounds of the run
    * @param sequencesPerPass how many sequences go through the model together
    */
   DeviceWorkers(
       LoraTrainer trainer,
       LoraAdapter adapter,
       Device device,
-      Communication communication,
+      TrainSettings.Rounds rounds,
       int sequencesPerPass) {
+    this.workers = rounds.workers();
     this.steps =
-        new LocalSteps(trainer, adapter, communication, adapter.values(), sequencesPerPass);
+        new LocalSteps(trainer, adapter, rounds.type(), adapter.values(), sequencesPerPass);
     this.device = new DeviceSteps(trainer, device, sequencesPerPass);
   }
 
@@ -33,6 +36,11 @@ final class DeviceWorkers implements LocalRounds.Workers {
       sum.merge(steps.run(worker, start, shares.get(worker)));
     }
     return sum;
+  }
+
+  @Override
+  public ComputedOn computedOn() {
+    return device.computedOn().ranks(workers);
   }
 
   @Override

@@ -26,6 +26,9 @@ final class LocalRounds implements TrainingSteps {
      */
     RoundSum run(LocalState start, List<List<List<Sequence>>> shares);
 
+    /** What each computes on: the number of workers is of the run's settings. */
+    ComputedOn computedOn();
+
     /** How many work at a time; 0 where nothing is distributed. */
     int parallel();
 
@@ -150,6 +153,11 @@ final class LocalRounds implements TrainingSteps {
   @Override
   public void resume(Path folder) throws IOException {
     outer.resume(folder);
+  }
+
+  @Override
+  public ComputedOn computedOn() {
+    return workers.computedOn();
   }
 
   @Override

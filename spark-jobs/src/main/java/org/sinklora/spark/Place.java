@@ -64,6 +64,15 @@ interface Place extends AutoCloseable {
    * @param master of Spark; null for the default, {@value #NO_MASTER} for this process alone
    */
   static Place open(String application, String master, DeviceOptions device) {
+    return open(application, master, device, 0);
+  }
+
+  /**
+   * The same.
+   *
+   * @param threads of the CPU where this process works alone; 0 for all cores
+   */
+  static Place open(String application, String master, DeviceOptions device, int threads) {
     boolean alone = NO_MASTER.equals(master) || !ClassPath.hasSpark();
     // A cluster was asked for: that this machine has a GPU says nothing of the others.
     boolean cluster = !alone && SparkPlace.hasMaster(master);
@@ -77,7 +86,7 @@ interface Place extends AutoCloseable {
     }
     System.err.println(choice.describe());
     return alone || choice.isGpu()
-        ? new DevicePlace(choice, application, 0)
+        ? new DevicePlace(choice, application, threads)
         : SparkPlace.open(application, master);
   }
 }

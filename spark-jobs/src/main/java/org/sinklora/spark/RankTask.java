@@ -32,18 +32,18 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
   private final TrainSettings settings;
   private final ModelSource model;
   private final TrainTarget target;
-  private final String identity;
+  private final RunIdentity identity;
   private final RankSequences sequences;
 
   /**
-   * @param identity of the run, {@link RunFolder#identity} as JSON
+   * @param identity of the run, which checkpoints have
    */
   RankTask(
       RankDevices devices,
       TrainSettings settings,
       ModelSource model,
       TrainTarget target,
-      String identity,
+      RunIdentity identity,
       RankSequences sequences) {
     this.devices = devices;
     this.settings = settings;
@@ -72,15 +72,11 @@ final class RankTask extends AbstractFunction1<Iterator<Integer>, Iterator<Strin
         GradientExchange exchange = meet(task, device);
         LoraTrainer trainer =
             new LoraTrainer(base.withAdapter(adapter), settings.trainingConfig(), exchange)) {
-      ComputedOn computedOn = ComputedOn.of(device);
+      TrainingSteps steps = new DeviceSteps(trainer, device, target.sequencesPerPass());
+      ComputedOn computedOn = steps.computedOn().ranks(exchange.size());
       Checkpoints checkpoints =
           new Checkpoints(
-              storage,
-              target.checkpoints(),
-              (ObjectNode) JSON.readTree(identity),
-              computedOn,
-              target.keepCheckpoints());
-      TrainingSteps steps = new DeviceSteps(trainer, device, target.sequencesPerPass());
+              storage, target.checkpoints(), identity, computedOn, target.keepCheckpoints());
       restore(checkpoints, trainer, steps, exchange);
       ObjectNode result =
           new TrainingLoop(storage, settings, target, rank == 0)

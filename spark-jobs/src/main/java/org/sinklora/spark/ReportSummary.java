@@ -1,6 +1,7 @@
 package org.sinklora.spark;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.stream.DoubleStream;
@@ -29,7 +30,8 @@ final class ReportSummary {
     table.with("began", record.path("began"));
     if (result.isObject()) {
       table.with("ended", record.path("ended"));
-      table.with("time", time(result.path("seconds").asDouble()));
+      double before = secondsUpTo(metrics, result.path("resumed_at").asLong());
+      table.with("time", time(before + result.path("seconds").asDouble()));
       if (result.path("resumed_at").asLong() > 0) {
         table.with("resumed after step", result.path("resumed_at"));
       }
@@ -74,10 +76,28 @@ final class ReportSummary {
       }
     }
     double rate = metrics.column("tokens_per_second").finite().average().orElse(Double.NaN);
-    JsonNode whole = record.path("result").path("tokens_per_second");
+    JsonNode result = record.path("result");
+    // That of a part says little of the whole.
+    JsonNode whole =
+        result.path("resumed_at").asLong() > 0
+            ? MissingNode.getInstance()
+            : result.path("tokens_per_second");
     if (whole.isNumber() || Double.isFinite(rate)) {
       table.with("tokens a second", "%,.0f".formatted(whole.asDouble(rate)));
     }
+  }
+
+  /** What the steps of an earlier part of the run took. */
+  private static double secondsUpTo(MetricsHistory metrics, long step) {
+    MetricsHistory.Column tokens = metrics.column("tokens");
+    MetricsHistory.Column rates = metrics.column("tokens_per_second");
+    double seconds = 0;
+    for (int i = 0; i < Math.min(tokens.size(), rates.size()); i++) {
+      if (tokens.steps()[i] <= step && rates.values()[i] > 0) {
+        seconds += tokens.values()[i] / rates.values()[i];
+      }
+    }
+    return seconds;
   }
 
   private static String time(double seconds) {

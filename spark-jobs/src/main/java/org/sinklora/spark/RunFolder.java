@@ -1,6 +1,5 @@
 package org.sinklora.spark;
 
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.List;
@@ -10,6 +9,9 @@ final class RunFolder {
   private final Storage storage;
   private final TrainTarget target;
 
+  /** The record of the run that is resumed; null if there is none. */
+  private ObjectNode record;
+
   RunFolder(Storage storage, TrainTarget target) {
     this.storage = storage;
     this.target = target;
@@ -18,11 +20,22 @@ final class RunFolder {
   /**
    * Before anything is computed.
    *
-   * @throws UserException if an earlier run lies there and nothing was said of it
+   * @throws UserException if an earlier run lies there and nothing was said of it, or what is to be
+   *     resumed is no run, or one of other settings
    */
-  void check() throws IOException {
+  void check(TrainSettings settings) throws IOException {
     if (!target.resume()) {
       storage.checkOutput(target.folder(), target.overwrite(), Storage.name(target.metrics()));
+      return;
+    }
+    if (storage.isFilled(target.folder()) && !storage.exists(target.metrics())) {
+      throw new UserException(
+          "%s is not empty and has no %s, so it is not a run that --resume could go on with; choose another --output"
+              .formatted(target.folder(), MetricsLog.FILE));
+    }
+    record = RunRecord.of(storage, target.folder());
+    if (record.has("settings")) {
+      RunIdentity.checkSettings(target.folder(), record.path("settings").deepCopy(), settings);
     }
   }
 
@@ -50,7 +63,7 @@ final class RunFolder {
 
   /** Notes what the run is made of. */
   void describe(TrainSettings settings, ModelSource model, TrainingData data) throws IOException {
-    RunRecord.begin(storage, target, settings, model, data);
+    RunRecord.begin(storage, target, settings, model, data, record);
   }
 
   /**
@@ -59,7 +72,15 @@ final class RunFolder {
    */
   void finish(ObjectNode result) {
     try {
-      RunRecord.end(storage, target, result);
+      if (record != null && record.has("result") && isWithoutStep(result)) {
+        // All had been done: what it took then is what is to know.
+        storage.writeText(target.record(), record.toPrettyString() + "\n");
+        System.err.printf(
+            "Nothing was left to do: the run had done its %,d steps%n",
+            result.path("steps").asLong());
+      } else {
+        RunRecord.end(storage, target, result);
+      }
       TrainingReport.write(storage, target.folder(), target.report());
       result.put("report", target.report());
     } catch (IOException | RuntimeException e) {
@@ -69,12 +90,7 @@ final class RunFolder {
     }
   }
 
-  /** What must be the same for a checkpoint to be continued. */
-  static ObjectNode identity(TrainSettings settings, ModelSource model, TrainingData data) {
-    ObjectNode identity = new JsonMapper().createObjectNode();
-    identity.set("settings", settings.toJson());
-    identity.set("data", data.identity());
-    identity.put("model_config", model.config().json().toString());
-    return identity;
+  private static boolean isWithoutStep(ObjectNode result) {
+    return result.path("resumed_at").asLong() == result.path("steps").asLong();
   }
 }

@@ -19,16 +19,26 @@ final class RunRecord {
 
   private RunRecord() {}
 
-  /** Writes what is known before the first step. */
+  /**
+   * Writes what is known before the first step.
+   *
+   * @param before the record of the part of the run that goes on; null if none does
+   */
   static void begin(
       Storage storage,
       TrainTarget target,
       TrainSettings settings,
       ModelSource model,
-      TrainingData data)
+      TrainingData data,
+      ObjectNode before)
       throws IOException {
     ObjectNode json = JSON.createObjectNode();
-    json.put("began", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+    if (before != null && before.has("began")) {
+      json.set("began", before.path("began"));
+      json.put("resumed", now());
+    } else {
+      json.put("began", now());
+    }
     json.set("settings", settings.toJson());
     json.putObject("model")
         .put("location", model.location())
@@ -52,10 +62,14 @@ final class RunRecord {
     }
   }
 
+  private static String now() {
+    return Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
+  }
+
   /** Adds the result; what it has of each step stands in the metrics already. */
   static void end(Storage storage, TrainTarget target, ObjectNode result) throws IOException {
     ObjectNode json = (ObjectNode) read(storage, target.record());
-    json.put("ended", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+    json.put("ended", now());
     json.set("result", result.deepCopy().without("losses"));
     storage.writeText(target.record(), json.toPrettyString() + "\n");
   }
@@ -63,10 +77,10 @@ final class RunRecord {
   /**
    * What is known of a run: its record, or what its adapter says where an older version trained it.
    */
-  static JsonNode of(Storage storage, String run) throws IOException {
+  static ObjectNode of(Storage storage, String run) throws IOException {
     String record = Storage.child(run, FILE);
     if (storage.exists(record)) {
-      return read(storage, record);
+      return (ObjectNode) read(storage, record);
     }
     ObjectNode json = JSON.createObjectNode();
     String adapter = Storage.child(run, "adapter/" + AdapterFolder.CONFIG_FILE);

@@ -34,6 +34,11 @@ final class SparkWorkers implements LocalRounds.Workers {
   }
 
   @Override
+  public ComputedOn computedOn() {
+    return ComputedOn.cpus(key.settings().rounds().workers(), key.threads());
+  }
+
+  @Override
   public int parallel() {
     return spark.defaultParallelism();
   }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Locale;
 import java.util.zip.CRC32C;
 import org.sinklora.lora.StepResult;
 
@@ -47,8 +48,11 @@ final class TensorBoardLog implements AutoCloseable {
   TensorBoardLog(Storage storage, String folder, long stepsDone) throws IOException {
     // TensorBoard reads the files in the order of their names.
     String name =
-        "events.out.tfevents.%010d.sinklora.%08d"
-            .formatted(System.currentTimeMillis() / 1000, stepsDone);
+        String.format(
+            Locale.ROOT,
+            "events.out.tfevents.%010d.sinklora.%08d",
+            System.currentTimeMillis() / 1000,
+            stepsDone);
     out = storage.create(Storage.child(folder, name));
     write(event(0).text(FILE_VERSION, VERSION));
     write(event(stepsDone + 1).message(SESSION_LOG, new ProtobufMessage().integer(STATUS, START)));

@@ -72,7 +72,7 @@ public final class Train implements Callable<Integer> {
     if (Place.hasGpuExecutors(common.master(), device)) {
       return GpuTraining.run(common.master(), device, settings, extended, target);
     }
-    try (Place place = Place.open("train", common.master(), device)) {
+    try (Place place = Place.open("train", common.master(), device, target.threads())) {
       return new TrainingRun(place, settings, extended, target).run();
     }
   }

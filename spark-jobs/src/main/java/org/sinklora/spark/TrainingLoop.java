@@ -36,7 +36,7 @@ final class TrainingLoop {
     long start = System.nanoTime();
     long trained = 0;
     try (TrainingReports reports =
-        records ? new TrainingReports(storage, target, first, last) : null) {
+        records && first < last ? new TrainingReports(storage, target, first, last) : null) {
       while (trainer.stepsDone() < last) {
         long begun = System.nanoTime();
         long done = trainer.stepsDone();

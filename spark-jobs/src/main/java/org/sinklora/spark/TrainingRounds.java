@@ -82,6 +82,11 @@ final class TrainingRounds implements TrainingSteps {
   }
 
   @Override
+  public ComputedOn computedOn() {
+    return ComputedOn.cpus(tasks, key.threads());
+  }
+
+  @Override
   public long largestProcess() {
     return largestProcess;
   }

@@ -36,7 +36,7 @@ final class TrainingRun {
   /** The result as it stands in the JSON file. */
   ObjectNode run() throws IOException {
     RunFolder folder = new RunFolder(storage, target);
-    folder.check();
+    folder.check(settings);
     place.check(settings.rounds());
     TrainingData data = TrainingData.open(place, target.data(), model);
     SequenceFeed feed = new SequenceFeed(data, settings);
@@ -48,17 +48,17 @@ final class TrainingRun {
       storage.checkRoom(
           target.folder(),
           adapter.size() * Float.BYTES * FLOATS_PER_VALUE * (target.keepCheckpoints() + 1L));
-      ComputedOn computedOn = ComputedOn.of(base.device());
+      // Before anything is replaced, since it may refuse; and before anything is restored: what all
+      // processes know is the adapter as it is created.
+      TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
+      ComputedOn computedOn = steps.computedOn();
       Checkpoints checkpoints =
           new Checkpoints(
               storage,
               target.checkpoints(),
-              RunFolder.identity(settings, model, data),
+              RunIdentity.of(settings, model, data),
               computedOn,
               target.keepCheckpoints());
-      // Before anything is replaced, since it may refuse; and before anything is restored: what all
-      // processes know is the adapter as it is created.
-      TrainingSteps steps = place.steps(model, settings, target, trainer, adapter);
       folder.begin();
       if (target.resume()) {
         // Before the run is described anew, since it may be refused.

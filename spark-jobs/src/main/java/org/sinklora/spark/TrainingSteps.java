@@ -40,6 +40,9 @@ interface TrainingSteps {
   /** Goes on from what {@link #save} wrote. */
   default void resume(Path folder) throws IOException {}
 
+  /** What does the steps. */
+  ComputedOn computedOn();
+
   /** Memory of the largest process of the last step, in bytes. */
   long largestProcess();
 

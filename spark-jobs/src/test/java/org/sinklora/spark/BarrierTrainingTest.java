@@ -210,7 +210,11 @@ class BarrierTrainingTest {
       TrainTarget target = target(output);
       Checkpoints checkpoints =
           new Checkpoints(
-              storage, target.checkpoints(), JSON.createObjectNode(), ComputedOn.CPU, 2);
+              storage,
+              target.checkpoints(),
+              new RunIdentity(settings, "0", "{}"),
+              ComputedOn.cpus(1, 2),
+              2);
       StepSequences feed = step -> List.of(Sequence.of(step, new int[] {5, 6, 7, 8}));
       JsonNode result =
           new TrainingLoop(storage, settings, target, false)

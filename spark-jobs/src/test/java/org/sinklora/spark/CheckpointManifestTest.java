@@ -19,7 +19,7 @@ class CheckpointManifestTest {
   void write() throws IOException {
     Files.writeString(folder.resolve("a"), "123456789");
     Files.writeString(folder.resolve("b"), "");
-    CheckpointManifest.write(folder, new ComputedOn("cuda", "bfloat16"));
+    CheckpointManifest.write(folder, new ComputedOn("cuda", "bfloat16", 2, 0, 4));
   }
 
   private void isTorn(String said) throws IOException {
@@ -38,7 +38,9 @@ class CheckpointManifestTest {
 
   @Test
   void itSaysWhatComputedTheCheckpoint() throws IOException {
-    assertEquals("cuda, bfloat16", CheckpointManifest.computedOn(folder).orElseThrow().toString());
+    assertEquals(
+        "cuda, bfloat16 (--partitions 2 --sequences-per-pass 4)",
+        CheckpointManifest.computedOn(folder).orElseThrow().toString());
     assertEquals(Optional.empty(), CheckpointManifest.problem(folder));
   }
 

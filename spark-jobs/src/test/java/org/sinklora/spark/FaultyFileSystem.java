@@ -21,6 +21,7 @@ import org.apache.hadoop.util.Progressable;
  */
 public final class FaultyFileSystem extends RawLocalFileSystem {
   static final String MARK = "sinklora.test.fault";
+  static final String UNREADABLE = "sinklora.test.unreadable";
   static final String STALLED = "sinklora.test.stall";
   static final String STUCK = "sinklora.test.stuck";
   static final String STALLED_MARK = "sinklora.test.stall.mark";
@@ -43,6 +44,10 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
     String mark = System.getProperty(MARK);
     if (mark != null && isFirst(java.nio.file.Path.of(mark))) {
       throw new IOException("a read that fails once: " + path);
+    }
+    String unreadable = System.getProperty(UNREADABLE);
+    if (unreadable != null && path.toString().contains(unreadable)) {
+      throw new IOException("a read that fails: " + path);
     }
     return super.open(path, bufferSize);
   }

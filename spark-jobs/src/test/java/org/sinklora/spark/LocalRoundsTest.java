@@ -159,8 +159,7 @@ class LocalRoundsTest {
                           other)),
                   "--resume"));
       assertEquals(1, cli.code());
-      assertTrue(
-          cli.err().contains("checkpoint of another run: it has settings.rounds."), cli.err());
+      assertTrue(cli.err().contains("is of another run: it has settings.rounds."), cli.err());
     }
   }
 
@@ -218,7 +217,7 @@ class LocalRoundsTest {
     ((ObjectNode) identity.path("settings")).remove("rounds");
     Files.writeString(file, identity.toString());
     Files.delete(checkpoint.resolve(CheckpointManifest.FILE));
-    CheckpointManifest.write(checkpoint, ComputedOn.CPU);
+    CheckpointManifest.write(checkpoint, ComputedOn.cpus(2, 1));
     // An outer momentum says nothing either, where there is no outer step.
     Object[] again =
         SampleData.train(

@@ -50,12 +50,12 @@ class TornCheckpointTest {
   }
 
   /** What the resumed run said on standard error. */
-  private String resume(int expectedStart) throws IOException {
+  private String resume(int expectedStart, Object... more) throws IOException {
     PrintStream before = System.err;
     ByteArrayOutputStream said = new ByteArrayOutputStream();
     System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
     try {
-      Cli.succeed(SampleData.with(command(), "--resume"));
+      Cli.succeed(SampleData.with(SampleData.with(command(), "--resume"), more));
     } finally {
       System.setErr(before);
     }
@@ -65,7 +65,7 @@ class TornCheckpointTest {
             .readTree(folder.resolve("result.json").toFile())
             .path("resumed_at")
             .asInt());
-    assertArrayEquals(adapter, Files.readAllBytes(run.resolve("adapter").resolve(ADAPTER)));
+    assertArrayEquals(adapter, Files.readAllBytes(folder.resolve("run/adapter").resolve(ADAPTER)));
     return said.toString(StandardCharsets.UTF_8);
   }
 
@@ -105,7 +105,9 @@ class TornCheckpointTest {
     Path manifest = checkpoint(3).resolve(CheckpointManifest.FILE);
     ObjectNode json = (ObjectNode) new JsonMapper().readTree(manifest.toFile());
     assertEquals(
-        "{\"device\":\"cpu\",\"precision\":\"float32\"}", json.path("computed_on").toString());
+        "{\"device\":\"cpu\",\"precision\":\"float32\",\"tasks\":1,\"threads\":%d,\"sequences_per_pass\":1}"
+            .formatted(Runtime.getRuntime().availableProcessors()),
+        json.path("computed_on").toString());
     JsonNode record = new JsonMapper().readTree(run.resolve(RunRecord.FILE).toFile());
     assertEquals(json.path("computed_on"), record.at("/result/computed_on"));
 
@@ -120,8 +122,67 @@ class TornCheckpointTest {
     said = resume(3);
     assertTrue(
         said.contains(
-            "Checkpoint step-00000003 was computed on cuda, bfloat16; this run goes on with cpu, float32: the result is not byte for byte that of an undisturbed run"),
+            "Checkpoint step-00000003 was computed on cuda, bfloat16; this run goes on with cpu, float32 ("),
         said);
+    assertTrue(said.contains("the result is not byte for byte that of an undisturbed run\n"), said);
+  }
+
+  @Test
+  void anotherCutOfTheWorkIsTold() throws IOException {
+    int threads = Runtime.getRuntime().availableProcessors();
+    String said = resume(3, "--threads-per-task", threads + 1);
+    assertTrue(
+        said.contains(
+            "goes on with cpu, float32 (--partitions 1 --threads-per-task %d)"
+                .formatted(threads + 1)),
+        said);
+    assertTrue(
+        said.contains(
+            "undisturbed run; with --partitions 1 --threads-per-task %d it would be"
+                .formatted(threads)),
+        said);
+  }
+
+  @Test
+  void whatIsNoRunOrAnotherOneIsLeftAlone() throws IOException {
+    Path mine = Files.createDirectories(run.resolve("checkpoints/step-mine")).resolve("model.pt");
+    Files.writeString(mine, "mine");
+    String record = Files.readString(run.resolve(RunRecord.FILE));
+    assertTrue(resume(3).contains("Nothing was left to do: the run had done its 3 steps"));
+    assertEquals(record, Files.readString(run.resolve(RunRecord.FILE)));
+    assertEquals("mine", Files.readString(mine));
+
+    // Without checkpoints it would begin anew: as the same run only.
+    for (int step = 1; step <= 3; step++) {
+      FileTree.delete(checkpoint(step));
+    }
+    Object[] again = SampleData.with(SampleData.trainBriefly(run), "--resume");
+    Cli other = Cli.run(SampleData.with(again, "--rank", 2));
+    assertEquals(1, other.code());
+    assertTrue(other.err().contains("is of another run: it has settings.lora.rank"), other.err());
+    assertEquals(record, Files.readString(run.resolve(RunRecord.FILE)));
+
+    Files.delete(run.resolve(MetricsLog.FILE));
+    Cli foreign = Cli.run(again);
+    assertEquals(1, foreign.code());
+    assertTrue(foreign.err().contains("not a run that --resume could go on with"), foreign.err());
+    assertTrue(Files.exists(run.resolve("adapter")));
+  }
+
+  /** The file system, that is, and not the checkpoint. */
+  @Test
+  void whatCannotBeReadIsSkippedAndNotForgotten() throws IOException {
+    System.setProperty(FaultyFileSystem.UNREADABLE, "step-00000003");
+    try {
+      run = Path.of("faulty:" + run);
+      assertTrue(resume(2).contains("Skipping checkpoint step-00000003: it can't be read (a read"));
+      System.setProperty(FaultyFileSystem.UNREADABLE, "step-");
+      Cli none = Cli.run(SampleData.with(command(), "--resume"));
+      assertEquals(1, none.code());
+      assertTrue(none.err().contains("a read that fails"), none.err());
+    } finally {
+      System.clearProperty(FaultyFileSystem.UNREADABLE);
+    }
   }
 
   /** The process ended while a checkpoint was written again: the old one is beside its place. */
