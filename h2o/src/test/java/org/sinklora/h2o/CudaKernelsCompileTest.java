@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -48,10 +49,11 @@ class CudaKernelsCompileTest {
 
   @ParameterizedTest
   @MethodSource("sources")
-  void nvccTakesIt(Path source) throws IOException, InterruptedException {
+  void nvccTakesIt(Path source) throws IOException {
     assumeTrue(isOnPath("nvcc"), "nvcc is not on the PATH");
     String text = Files.readString(source);
     assertFalse(text.contains("#include"), "NVRTC has no headers");
+    List<List<String>> runs = new ArrayList<>();
     for (String architecture : ARCHITECTURES) {
       // All heads once: compilers are slow, and generations differ little in this.
       boolean all = text.contains("#ifndef DIM") && architecture.equals("sm_90a");
@@ -60,11 +62,25 @@ class CudaKernelsCompileTest {
         command.addAll(List.of("nvcc", "-cubin", "-std=c++17", "-Werror", "all-warnings"));
         command.add("-arch=" + architecture);
         command.addAll(List.of(heads.split(" ")));
-        command.addAll(List.of("-o", folder.resolve("out.cubin").toString(), source.toString()));
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertEquals(0, process.waitFor(), command + "\n" + said);
+        Path binary = folder.resolve(runs.size() + ".cubin");
+        command.addAll(List.of("-o", binary.toString(), source.toString()));
+        runs.add(command);
       }
+    }
+    // One on each core.
+    runs.parallelStream().forEach(CudaKernelsCompileTest::compile);
+  }
+
+  private static void compile(List<String> command) {
+    try {
+      Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+      String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      assertEquals(0, process.waitFor(), command + "\n" + said);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
     }
   }
 
