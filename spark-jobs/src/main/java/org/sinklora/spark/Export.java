@@ -125,6 +125,9 @@ public final class Export implements Callable<Integer> {
         case LORA -> saveLora(loaded, folder, request.allowLossy());
         case MERGED -> base.withAdapter(loaded).saveMerged(folder);
       }
+      if (!merged) {
+        AdapterFolder.describe(request.adapter(), source, folder, storage);
+      }
       storage.upload(folder, target, mark);
     }
     return merged
