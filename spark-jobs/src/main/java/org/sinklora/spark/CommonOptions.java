@@ -51,8 +51,9 @@ final class CommonOptions {
         description = "Hugging Face model folder. Default: the bundled ${DEFAULT-VALUE}.")
     private String model;
 
+    /** The same however it is written: it is compared when a run goes on. */
     String location() {
-      return model;
+      return Storage.withoutSlash(model);
     }
   }
 }

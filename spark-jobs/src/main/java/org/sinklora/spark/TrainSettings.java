@@ -241,13 +241,16 @@ record TrainSettings(
     return JSON.valueToTree(this);
   }
 
-  /** Adds to settings that an older version wrote what it did not write. */
+  /** Makes settings that an older version wrote what this one would have written. */
   static void completeJson(JsonNode settings) {
     if (settings instanceof ObjectNode fields && !fields.has("rounds")) {
       fields.set("rounds", JSON.valueToTree(Rounds.DEFAULT));
     }
     if (settings.path("lora") instanceof ObjectNode fields && !fields.has("quantization")) {
       fields.put("quantization", "none");
+    }
+    if (settings instanceof ObjectNode fields && fields.path("model").isTextual()) {
+      fields.put("model", Storage.withoutSlash(fields.path("model").asText()));
     }
   }
 }
