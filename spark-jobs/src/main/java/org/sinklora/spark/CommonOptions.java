@@ -10,7 +10,9 @@ final class CommonOptions {
   @Option(
       names = "--config",
       paramLabel = "FILE",
-      description = "Settings as YAML or .properties, named like the options; options given win.")
+      description =
+          "Settings in a .yaml, .yml or .properties file, named like the options; options given"
+              + " win.")
   private String config;
 
   @Option(names = "--json", paramLabel = "FILE", description = "Also write the result as JSON.")
