@@ -103,7 +103,7 @@ public sealed interface ModelConfig permits LlamaConfig, GptNeoXConfig {
       throw new ModelFormatException(
           "RoPE of type dynamic starts from max_position_embeddings, so that %d cannot stay the"
                   .formatted(dynamic.originalMaxPositionEmbeddings())
-              + " original length of a context of %d; use linear or yarn"
+              + " original length of a context of %d; extend it by dynamic, which raises its factor"
                   .formatted(maxPositionEmbeddings));
     }
     ObjectNode changed = json();

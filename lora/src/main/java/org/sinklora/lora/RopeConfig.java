@@ -55,10 +55,7 @@ public record RopeConfig(double theta, double partialRotaryFactor, RopeScaling s
     if (scaling instanceof RopeScaling.Linear linear) {
       return withScaling(new RopeScaling.Linear(linear.factor() * factor));
     }
-    throw new ModelFormatException(
-        "RoPE: a model of rope_type %s cannot be extended by linear interpolation; expected"
-                .formatted(scaling.ropeType())
-            + " default or linear; give the scaling to use instead");
+    throw cannotBeExtendedBy("linear");
   }
 
   /**
@@ -68,27 +65,40 @@ public record RopeConfig(double theta, double partialRotaryFactor, RopeScaling s
    * @throws ModelFormatException if the embedding is scaled already
    */
   public RopeConfig extendedByYarn(double factor, int trained) {
-    requireUnscaled("yarn");
+    if (!(scaling instanceof RopeScaling.None)) {
+      throw cannotBeExtendedBy("yarn");
+    }
     return withScaling(YarnScaling.of(factor, trained));
   }
 
   /**
-   * This embedding with dynamic NTK-aware scaling over a context {@code factor} times longer.
+   * This embedding with dynamic NTK-aware scaling over a context {@code factor} times the trained
+   * one. A model that is scaled so already gets this factor for its own.
    *
    * @param trained positions that the model was trained for
-   * @throws ModelFormatException if the embedding is scaled already
+   * @throws ModelFormatException if the embedding has a scaling of another type, or was trained for
+   *     another length
    */
   public RopeConfig extendedDynamically(double factor, int trained) {
-    requireUnscaled("dynamic");
+    boolean isDynamic =
+        scaling instanceof RopeScaling.DynamicNtk dynamic
+            && dynamic.originalMaxPositionEmbeddings() == trained;
+    if (!isDynamic && !(scaling instanceof RopeScaling.None)) {
+      throw cannotBeExtendedBy("dynamic");
+    }
     return withScaling(new RopeScaling.DynamicNtk(factor, trained));
   }
 
-  private void requireUnscaled(String type) {
-    if (!(scaling instanceof RopeScaling.None)) {
-      throw new ModelFormatException(
-          "RoPE: a model of rope_type %s cannot be extended by %s; expected default; give none as the scaling to keep it"
-              .formatted(scaling.ropeType(), type));
-    }
+  private ModelFormatException cannotBeExtendedBy(String type) {
+    String choice =
+        scaling instanceof RopeScaling.DynamicNtk
+            ? "dynamic, which raises its factor"
+            : scaling instanceof RopeScaling.Linear
+                ? "linear, which interpolates further, or none, which keeps its positions"
+                : "none, which keeps its positions";
+    return new ModelFormatException(
+        "RoPE: a model of rope_type %s cannot be extended by %s; choose %s"
+            .formatted(scaling.ropeType(), type, choice));
   }
 
   /**

@@ -167,10 +167,15 @@ class RopeConfigTest {
     assertEquals(new RopeScaling.DynamicNtk(4, trained), read.rope().scaling());
     assertEquals(trained, read.maxPositionEmbeddings());
     assertEquals(4 * trained, read.contextLength());
+    assertThrows(ModelFormatException.class, () -> yarn.rope().extendedDynamically(2, trained));
     for (ModelConfig scaled : new ModelConfig[] {yarn, dynamic}) {
       assertThrows(ModelFormatException.class, () -> scaled.rope().extendedByYarn(2, trained));
-      assertThrows(ModelFormatException.class, () -> scaled.rope().extendedDynamically(2, trained));
     }
+    assertEquals(
+        new RopeScaling.DynamicNtk(6, trained),
+        dynamic.rope().extendedDynamically(6, trained).scaling());
+    assertThrows(
+        ModelFormatException.class, () -> dynamic.rope().extendedDynamically(6, trained + 1));
   }
 
   @Test

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.StandardOpenOption;
 import org.sinklora.data.BundledModel;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.LoraAdapter;
@@ -45,6 +46,30 @@ final class AdapterFolder {
       Files.writeString(folder.resolve(CONFIG_FILE), json.toPrettyString() + "\n");
       storage.upload(folder, target, LAST);
     }
+  }
+
+  /**
+   * Adds to an export of an adapter what PEFT's files do not say: this class's own file, from which
+   * our commands know the context, and a section of its README.md for people. Of an adapter that
+   * something else trained nothing is known, and nothing is added.
+   *
+   * @param adapter the folder that is exported
+   * @param served the model to serve it on
+   * @param export a folder of this machine, with PEFT's files
+   */
+  static void describe(
+      String adapter, ModelSource served, java.nio.file.Path export, Storage storage)
+      throws IOException {
+    String file = Storage.child(adapter, CONFIG_FILE);
+    if (!storage.exists(file)) {
+      return;
+    }
+    Files.write(export.resolve(CONFIG_FILE), storage.readBytes(file));
+    ModelConfig plain = ModelSource.of(served.location(), storage).config();
+    Files.writeString(
+        export.resolve("README.md"),
+        ContextNote.of(served.config(), plain),
+        StandardOpenOption.APPEND);
   }
 
   /**

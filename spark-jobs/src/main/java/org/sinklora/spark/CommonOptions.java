@@ -10,7 +10,9 @@ final class CommonOptions {
   @Option(
       names = "--config",
       paramLabel = "FILE",
-      description = "Settings as YAML or .properties, named like the options; options given win.")
+      description =
+          "Settings in a .yaml, .yml or .properties file, named like the options; options given"
+              + " win.")
   private String config;
 
   @Option(names = "--json", paramLabel = "FILE", description = "Also write the result as JSON.")
@@ -51,8 +53,9 @@ final class CommonOptions {
         description = "Hugging Face model folder. Default: the bundled ${DEFAULT-VALUE}.")
     private String model;
 
+    /** The same however it is written: it is compared when a run goes on. */
     String location() {
-      return model;
+      return Storage.withoutSlash(model);
     }
   }
 }

@@ -34,7 +34,8 @@ record DemoPlan(
         BundledModel.NAME,
         context,
         "linear",
-        new TrainSettings.Attention(attention, Math.max(2, context / 4), 4, 0.25, List.of(), 0),
+        new TrainSettings.Attention(
+            attention, TrainSettings.Attention.defaultGroupSize(context), 4, 0.25, List.of(), 0),
         new TrainSettings.Lora(
             8,
             16,

@@ -129,6 +129,9 @@ public final class EvalPerplexity implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    if (context < 0) {
+      throw new UserException("--context is %d; choose 2 or more".formatted(context));
+    }
     if (adapter != null && context > 0) {
       throw new UserException(
           "--context is for the base model; an adapter brings the context it was trained for");

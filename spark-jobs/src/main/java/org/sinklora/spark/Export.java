@@ -94,7 +94,12 @@ public final class Export implements Callable<Integer> {
             .createObjectNode()
             .put("output", output)
             .put("format", format.name().toLowerCase(Locale.ROOT))
-            .put("context", AdapterFolder.model(adapter, model, storage).config().contextLength()));
+            .put(
+                "context",
+                AdapterFolder.model(adapter, model, storage)
+                    .served(storage)
+                    .config()
+                    .contextLength()));
     spec.commandLine().getOut().println(written);
     return 0;
   }
@@ -113,7 +118,8 @@ public final class Export implements Callable<Integer> {
     boolean merged = request.format() == Format.MERGED;
     String mark = merged ? "config.json" : "adapter_config.json";
     storage.checkOutput(target, overwrite, mark);
-    ModelSource source = AdapterFolder.model(request.adapter(), request.model(), storage);
+    ModelSource source =
+        AdapterFolder.model(request.adapter(), request.model(), storage).served(storage);
     java.nio.file.Path from = storage.local(request.adapter());
     try (LocalFolder local = new LocalFolder();
         Device device = choice.open(0);
@@ -124,6 +130,9 @@ public final class Export implements Callable<Integer> {
         case PEFT -> loaded.save(folder);
         case LORA -> saveLora(loaded, folder, request.allowLossy());
         case MERGED -> base.withAdapter(loaded).saveMerged(folder);
+      }
+      if (!merged) {
+        AdapterFolder.describe(request.adapter(), source, folder, storage);
       }
       storage.upload(folder, target, mark);
     }

@@ -184,7 +184,9 @@ final class HadoopStorage extends Storage {
     while (!fileSystem.exists(existing) && existing.getParent() != null) {
       existing = existing.getParent();
     }
-    return fileSystem.getStatus(existing).getRemaining();
+    // Behind a viewfs: mount it is a path of another file system, which knows itself alone.
+    Path real = fileSystem.resolvePath(existing);
+    return fileSystem(real).getStatus(real).getRemaining();
   }
 
   @Override

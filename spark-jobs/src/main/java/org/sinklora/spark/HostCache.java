@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.FileChannel;
@@ -18,8 +19,9 @@ import org.sinklora.data.CacheFolder;
 
 /**
  * Copies of remote folders on this machine, made once and read by all its processes: the base
- * models, which every executor needs. A folder whose files changed is another folder here. Whenever
- * something is copied, what nobody has asked for in {@value #DAYS} days makes room for it.
+ * models, which every executor needs. A folder whose files changed is another folder here, and a
+ * copy that is damaged is made anew. Whenever something is copied, what nobody has asked for in
+ * {@value #DAYS} days makes room for it.
  */
 final class HostCache {
   /** Where the bytes of a file come from. */
@@ -54,14 +56,14 @@ final class HostCache {
     Path copy = folder.resolve(name);
     try {
       Files.createDirectories(folder);
-      if (!Files.isDirectory(copy)) {
+      if (!isWhole(copy, files)) {
         removeUnused();
       }
       fetchAlone(copy, files, source);
       return copy;
     } catch (IOException e) {
-      if (Files.isDirectory(copy)) {
-        // It is whole, in a cache that this process may only read.
+      if (isWhole(copy, files)) {
+        // In a cache that this process may only read.
         return copy;
       }
       throw new UserException(
@@ -80,12 +82,24 @@ final class HostCache {
               FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
           var held = channel.lock()) {
         // Even where the copy is there: nobody may be about to remove it.
-        if (held.isValid() && !Files.isDirectory(copy)) {
+        if (held.isValid() && !isWhole(copy, files)) {
+          remove(copy);
           copy(files, copy, source);
         }
         Files.setLastModifiedTime(lock, FileTime.from(Instant.now()));
       }
     }
+  }
+
+  /** It appeared whole, but a disk may have lost something of it, or somebody cleared it up. */
+  private static boolean isWhole(Path copy, List<StoredFile> files) {
+    return Files.isDirectory(copy)
+        && files.stream()
+            .allMatch(
+                file -> {
+                  File copied = copy.resolve(file.name()).toFile();
+                  return copied.isFile() && copied.length() == file.bytes();
+                });
   }
 
   private static void copy(List<StoredFile> files, Path copy, Source source) throws IOException {

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Set;
 import org.sinklora.compute.Device;
 import org.sinklora.data.BundledModel;
 import org.sinklora.lora.CausalLm;
@@ -26,6 +27,7 @@ import org.sinklora.lora.RopeScaling;
 record ModelSource(String location, String configJson, Quantization quantization)
     implements Serializable {
   private static final JsonMapper JSON = new JsonMapper();
+  private static final Set<String> SCALINGS = Set.of("linear", "dynamic", "yarn", "none");
 
   /** The model as it is. */
   static ModelSource of(String location, Storage storage) throws IOException {
@@ -62,6 +64,7 @@ record ModelSource(String location, String configJson, Quantization quantization
    *     these, each with the factor that the context asks for; {@code none} to leave them
    */
   ModelSource extended(int context, String scaling) {
+    checkScaling(scaling);
     ModelConfig config = config();
     int before = config.contextLength();
     if (context == 0 || context == before) {
@@ -84,12 +87,44 @@ record ModelSource(String location, String configJson, Quantization quantization
       case "dynamic" ->
           factor == 1
               ? with(config.withContext(context, rope))
-              // Its configuration keeps the trained length, from which the factor counts.
-              : with(config.withContext(before, rope.extendedDynamically(factor, before)));
-      default ->
-          throw new UserException(
-              "--rope-scaling is '%s'; choose linear, dynamic, yarn or none".formatted(scaling));
+              : with(extendedDynamically(config, context));
+      default -> throw unknownScaling(scaling);
     };
+  }
+
+  /** Keeps the trained length, from which the factor counts, also where there is a factor. */
+  private static ModelConfig extendedDynamically(ModelConfig config, int context) {
+    int trained = config.maxPositionEmbeddings();
+    double factor = (double) context / trained;
+    return config.withContext(trained, config.rope().extendedDynamically(factor, trained));
+  }
+
+  /**
+   * @throws UserException if there is no such scaling of positions
+   */
+  static void checkScaling(String name) {
+    if (!SCALINGS.contains(name)) {
+      throw unknownScaling(name);
+    }
+  }
+
+  private static UserException unknownScaling(String name) {
+    return new UserException(
+        "--rope-scaling is '%s'; choose linear, dynamic, yarn or none".formatted(name));
+  }
+
+  /**
+   * The model as other programs shall run it: with the context that it has in its folder where it
+   * was trained on shorter sequences, which take nothing from what it can read.
+   *
+   * @param storage of this process
+   */
+  ModelSource served(Storage storage) throws IOException {
+    ModelConfig plain = of(location, storage).config();
+    ModelConfig config = config();
+    return plain.contextLength() > config.contextLength() && plain.rope().equals(config.rope())
+        ? with(config.withContext(plain.maxPositionEmbeddings(), config.rope()))
+        : this;
   }
 
   ModelConfig config() {

@@ -92,7 +92,8 @@ final class ParquetTokens implements TokenDataSet {
     DataSetInfo info = DataSetInfo.read(SparkSessions.storage(spark), location);
     TokenDataSet.check(info, location, split, tokenizer);
     String folder = Storage.child(location, split.folder());
-    return new ParquetTokens(spark, location, info, spark.read().parquet(folder), vocabulary);
+    return new ParquetTokens(
+        spark, location, info, SparkSessions.parquet(spark, folder), vocabulary);
   }
 
   /**
@@ -107,9 +108,7 @@ final class ParquetTokens implements TokenDataSet {
       hashed.add(functions.col("labels"));
     }
     Row sums =
-        spark
-            .read()
-            .parquet(folder)
+        SparkSessions.parquet(spark, folder)
             .agg(
                 functions.count(functions.lit(1)),
                 functions.sum(functions.size(functions.col("input_ids"))),

@@ -219,9 +219,7 @@ final class Preparation {
     try (JobDescription job = JobDescription.of("prepare: sorting the documents");
         NumberedRows documents =
             NumberedRows.of(
-                spark
-                    .read()
-                    .parquet(files)
+                SparkSessions.parquet(spark, files)
                     .repartitionByRange(cuts(tokens), col("name"))
                     .sortWithinPartitions("name"))) {
       return new DataSetInfo(

@@ -35,11 +35,10 @@ public final class Prepare implements Callable<Integer> {
   @Option(
       names = "--input",
       paramLabel = "PATH",
-      split = ",",
       required = true,
       description =
           "Text files, JSON lines, Parquet, Maven 'sources' jars, or folders of them; may be"
-              + " repeated.")
+              + " repeated, or several with commas between them.")
   private List<String> inputs;
 
   @Option(
@@ -185,7 +184,7 @@ public final class Prepare implements Callable<Integer> {
             nearDuplicates);
     PrepareRequest request =
         new PrepareRequest(
-            inputs,
+            PathList.of(inputs, storage),
             field,
             extensions,
             output,

@@ -64,10 +64,16 @@ final class SettingsFile implements CommandLine.IDefaultValueProvider {
   }
 
   private static SettingsFile read(String file, CommandLine command) {
+    boolean isProperties = file.endsWith(".properties");
+    if (!isProperties && !file.endsWith(".yaml") && !file.endsWith(".yml")) {
+      throw new CommandLine.ParameterException(
+          command,
+          "The settings file %s ends with none of .yaml, .yml and .properties, which say what is in it; rename it"
+              .formatted(file));
+    }
     try {
       String text = Storage.here().readText(file);
-      Map<String, String> values =
-          file.endsWith(".properties") ? properties(text) : yaml(file, text, command);
+      Map<String, String> values = isProperties ? properties(text) : yaml(file, text, command);
       return new SettingsFile(file, values);
     } catch (JsonProcessingException e) {
       throw new CommandLine.ParameterException(
@@ -90,6 +96,16 @@ final class SettingsFile implements CommandLine.IDefaultValueProvider {
       throws IOException {
     JsonNode root = new YAMLMapper().readTree(text);
     Map<String, String> values = new TreeMap<>();
+    if (root.isMissingNode() || root.isNull()) {
+      // Empty, or comments alone.
+      return values;
+    }
+    if (!root.isObject()) {
+      throw new CommandLine.ParameterException(
+          command,
+          "%s holds %s, not settings; write each on a line of its own, as NAME: VALUE (NAME=VALUE is for .properties)"
+              .formatted(file, root.isArray() ? "a list" : "one value"));
+    }
     for (Map.Entry<String, JsonNode> entry : root.properties()) {
       JsonNode value = entry.getValue();
       if (value.isObject()) {

@@ -3,6 +3,8 @@ package org.sinklora.spark;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.deploy.SparkHadoopUtil;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
 /** Opens the Spark session of an application. */
@@ -55,6 +57,11 @@ final class SparkSessions {
 
   static JavaSparkContext context(SparkSession spark) {
     return JavaSparkContext.fromSparkContext(spark.sparkContext());
+  }
+
+  /** Parquet at these very paths: brackets, braces and stars are part of their names. */
+  static Dataset<Row> parquet(SparkSession spark, String... paths) {
+    return spark.read().option("__globPaths__", false).parquet(paths);
   }
 
   static Storage storage(SparkSession spark) {

@@ -28,6 +28,8 @@ abstract class Storage {
   /** What has not been moved to its place yet. */
   private static final Pattern HALF_WRITTEN = Pattern.compile("\\._.+\\.[0-9a-f-]{36}\\." + FRESH);
 
+  private static final Pattern ROOT = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*:)?(//[^/]*)?/*");
+
   private static final String HADOOP = "org.apache.hadoop.conf.Configuration";
 
   /** The storage of this process: Hadoop's with its default settings, if there is Hadoop. */
@@ -44,6 +46,11 @@ abstract class Storage {
   static String name(String path) {
     String trimmed = path.replaceFirst("[/\\\\]+$", "");
     return trimmed.substring(Math.max(trimmed.lastIndexOf('/'), trimmed.lastIndexOf('\\')) + 1);
+  }
+
+  /** A path without slashes at its end; the root of a file system keeps its own. */
+  static String withoutSlash(String path) {
+    return ROOT.matcher(path).matches() ? path : path.replaceFirst("/+$", "");
   }
 
   /** A hidden name beside a path, which readers of the folder skip. */

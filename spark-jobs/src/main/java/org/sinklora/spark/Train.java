@@ -44,8 +44,9 @@ public final class Train implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    TrainTarget target = targetOptions.resolve();
-    ModelSource plain = ModelSource.of(model.location(), Storage.here());
+    Storage storage = Storage.here();
+    TrainTarget target = targetOptions.resolve(storage);
+    ModelSource plain = ModelSource.of(model.location(), storage);
     TrainSettings settings = options.resolve(model.location(), plain.config());
     target.checkPartitions(settings.optimizer().batchSize());
     settings.rounds().checkPartitions(target.partitions());

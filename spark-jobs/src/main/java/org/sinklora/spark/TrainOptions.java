@@ -30,7 +30,8 @@ final class TrainOptions {
   @Option(
       names = "--group-size",
       paramLabel = "TOKENS",
-      description = "Tokens of an attention group. Default: a quarter of the context.")
+      description =
+          "Tokens of an attention group, an even number. Default: a quarter of the context.")
   private int groupSize;
 
   @Option(
@@ -217,10 +218,15 @@ final class TrainOptions {
    * @param config its configuration as it is
    */
   TrainSettings resolve(String model, ModelConfig config) {
-    int length = context > 0 ? context : config.contextLength();
+    int length = context != 0 ? context : config.contextLength();
     if (length < 2) {
       throw new UserException("--context is %d; choose 2 or more".formatted(length));
     }
+    if (groupSize < 0) {
+      throw new UserException(
+          "--group-size is %d; choose an even number from 2".formatted(groupSize));
+    }
+    ModelSource.checkScaling(ropeScaling);
     if (batchSize < 1) {
       throw new UserException("--batch-size is %d; choose 1 or more".formatted(batchSize));
     }
@@ -230,7 +236,7 @@ final class TrainOptions {
         length == config.contextLength() ? "none" : ropeScaling,
         new TrainSettings.Attention(
             attention,
-            groupSize > 0 ? groupSize : Math.max(2, length / 4),
+            groupSize > 0 ? groupSize : TrainSettings.Attention.defaultGroupSize(length),
             sinks,
             shiftedHeadRatio,
             fullAttentionLayers,

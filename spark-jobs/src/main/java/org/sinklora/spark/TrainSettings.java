@@ -72,6 +72,28 @@ record TrainSettings(
       double fullAttentionTail)
       implements Serializable {
 
+    /** Of a sequence: a quarter of it, rounded down to what can be shifted by half. */
+    static int defaultGroupSize(int context) {
+      return Math.max(2, context / 8 * 2);
+    }
+
+    /** Who names a layer twice means it once. */
+    Attention {
+      fullAttentionLayers = fullAttentionLayers.stream().distinct().toList();
+    }
+
+    /**
+     * @param context tokens of a sequence
+     * @throws UserException if the pattern can't take sequences of that length
+     */
+    void check(int context) {
+      if (pattern.equals("s2") && context % groupSize != 0) {
+        throw new UserException(
+            "--attention s2 cuts a sequence into whole groups, and --context %d is no multiple of --group-size %d; choose another of the two, or --attention sf, which takes any length"
+                .formatted(context, groupSize));
+      }
+    }
+
     AttentionPlan plan() {
       if (!AttentionPattern.NAMES.contains(pattern)) {
         throw new UserException("--attention is '%s'; choose full, s2 or sf".formatted(pattern));
@@ -205,6 +227,7 @@ record TrainSettings(
    */
   ModelSource trained(ModelSource plain) {
     trainingConfig();
+    attention.check(context);
     loraConfig(plain.config());
     return plain.extended(context, ropeScaling).quantized(lora.base());
   }
@@ -241,13 +264,16 @@ record TrainSettings(
     return JSON.valueToTree(this);
   }
 
-  /** Adds to settings that an older version wrote what it did not write. */
+  /** Makes settings that an older version wrote what this one would have written. */
   static void completeJson(JsonNode settings) {
     if (settings instanceof ObjectNode fields && !fields.has("rounds")) {
       fields.set("rounds", JSON.valueToTree(Rounds.DEFAULT));
     }
     if (settings.path("lora") instanceof ObjectNode fields && !fields.has("quantization")) {
       fields.put("quantization", "none");
+    }
+    if (settings instanceof ObjectNode fields && fields.path("model").isTextual()) {
+      fields.put("model", Storage.withoutSlash(fields.path("model").asText()));
     }
   }
 }

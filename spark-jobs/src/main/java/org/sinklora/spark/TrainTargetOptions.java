@@ -1,5 +1,6 @@
 package org.sinklora.spark;
 
+import java.io.IOException;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -14,11 +15,11 @@ final class TrainTargetOptions {
   @Option(
       names = "--data",
       paramLabel = "FOLDER",
-      split = ",",
       required = true,
       description =
           "Data set that 'prepare' wrote; or a token file (*.bin), text, JSON lines or a 'sources'"
-              + " jar. May be repeated: sequences are then drawn from all of them, as --mix says.")
+              + " jar. May be repeated, or several with commas between them: sequences are then drawn"
+              + " from all of them, as --mix says.")
   private List<String> data;
 
   @Option(
@@ -87,9 +88,12 @@ final class TrainTargetOptions {
               + " ones. Default: ${DEFAULT-VALUE}.")
   private int sequencesPerPass;
 
-  TrainTarget resolve() {
+  /**
+   * @param storage where the data sets are
+   */
+  TrainTarget resolve(Storage storage) throws IOException {
     return new TrainTarget(
-        DataMix.of(data, mix),
+        DataMix.of(PathList.of(data, storage), mix),
         output,
         overwrite,
         resume,

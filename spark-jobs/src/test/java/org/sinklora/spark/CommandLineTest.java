@@ -8,10 +8,15 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.sinklora.data.BundledModel;
+import org.sinklora.lora.ModelConfig;
+import picocli.CommandLine;
 
 /** Help, exit codes, settings files. */
 class CommandLineTest {
@@ -83,6 +88,44 @@ class CommandLineTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {2, 5, 70, 4096, 4100})
+  void theDefaultGroupSizeFitsAnyContext(int context) throws IOException {
+    TrainOptions options = new TrainOptions();
+    new CommandLine(options).parseArgs("--context", Integer.toString(context));
+    ModelConfig config = ModelConfig.read(BundledModel.folder());
+    // Refuses group sizes that can't be shifted by half.
+    options.resolve(BundledModel.NAME, config).trainingConfig();
+  }
+
+  @Test
+  void whatNoModelCanTakeIsRefusedBeforeDataIsLookedFor() {
+    for (String[] options :
+        new String[][] {
+          {"--context -5", "--context is -5; choose 2 or more"},
+          {"--group-size -8", "--group-size is -8"},
+          {"--rope-scaling yarm", "--rope-scaling is 'yarm'"},
+          {"--attention s2 --context 66", "--context 66 is no multiple of --group-size 16"}
+        }) {
+      String[] train = ("train --data x --output y " + options[0]).split(" ");
+      Cli cli = Cli.run((Object[]) train);
+      assertEquals(1, cli.code(), cli.err());
+      assertTrue(cli.err().contains(options[1]), cli.err());
+    }
+    Cli evaluation = Cli.run("eval", "perplexity", "--data", "x", "--context", "-5");
+    assertTrue(evaluation.err().contains("choose 2 or more"), evaluation.err());
+  }
+
+  @Test
+  void aLayerThatIsNamedTwiceIsMeantOnce() throws IOException {
+    TrainOptions options = new TrainOptions();
+    new CommandLine(options).parseArgs("--full-attention-layers", "1,1");
+    TrainSettings settings =
+        options.resolve(BundledModel.NAME, ModelConfig.read(BundledModel.folder()));
+    assertEquals(List.of(1), settings.attention().fullAttentionLayers());
+    assertEquals(Set.of(1), settings.trainingConfig().attention().fullAttentionLayers());
+  }
+
   @Test
   void settingsComeFromAFileAndOptionsWin() throws IOException {
     Path yaml =
@@ -148,6 +191,13 @@ class CommandLineTest {
     Files.writeString(file, "a: [");
     assertUsage(Cli.run("train", "--config", file, "--data", "x", "--output", "y"), "no YAML");
     assertUsage(Cli.run("train", "--config", "no.yaml", "--data", "x", "--output", "y"), "no.yaml");
+    Files.writeString(file, "context=64\nsteps=1\n");
+    assertUsage(Cli.run("train", "--config", file, "--data", "x", "--output", "y"), "NAME: VALUE");
+    Files.writeString(file, "- context: 64\n");
+    assertUsage(Cli.run("train", "--config", file, "--data", "x", "--output", "y"), "a list");
+    Path ending = Files.writeString(folder.resolve("set.conf"), "context=64\n");
+    assertUsage(
+        Cli.run("train", "--config", ending, "--data", "x", "--output", "y"), ".properties");
   }
 
   @Test

@@ -104,7 +104,11 @@ class EvaluationTest {
         Files.readAllBytes(peft.resolve("adapter_model.safetensors")));
     try (var files = Files.list(peft)) {
       assertEquals(
-          List.of("README.md", "adapter_config.json", "adapter_model.safetensors"),
+          List.of(
+              "README.md",
+              "adapter_config.json",
+              "adapter_model.safetensors",
+              AdapterFolder.CONFIG_FILE),
           files.map(file -> file.getFileName().toString()).sorted().toList());
     }
   }

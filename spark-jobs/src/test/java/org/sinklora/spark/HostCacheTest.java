@@ -136,6 +136,19 @@ class HostCacheTest {
   }
 
   @Test
+  void aDamagedCopyIsMadeAnew() throws IOException {
+    HostCache cache = new HostCache(folder);
+    Path copy = cache.fetch(LOCATION, files(1), this::open);
+    Files.delete(copy.resolve("config.json"));
+    assertEquals(copy, cache.fetch(LOCATION, files(1), this::open));
+    assertEquals(2, Files.size(copy.resolve("config.json")));
+    Files.write(copy.resolve("model.safetensors"), new byte[2]);
+    cache.fetch(LOCATION, files(1), this::open);
+    assertEquals(3, Files.size(copy.resolve("model.safetensors")));
+    assertEquals(6, opened.get());
+  }
+
+  @Test
   void aCopyThatFailedIsNotThere() throws IOException {
     HostCache cache = new HostCache(folder);
     UserException failed =

@@ -108,6 +108,30 @@ class PrepareTest {
   }
 
   @Test
+  void foldersAreTakenByTheirNamesNotAsPatterns() throws IOException {
+    Path odd = Files.createDirectory(folder.resolve("a b ü [1] {x,y} 100% #1, what?*"));
+    Path text = Files.writeString(odd.resolve("a[2].txt"), "one two three ".repeat(100));
+    Path data = odd.resolve("data");
+    Cli.succeed("prepare", "--input", text, "--held-out", 0, "--output", data);
+    Cli.succeed(
+        SampleData.train(
+            odd.resolve("run"),
+            "--data",
+            data,
+            "--master",
+            "local[1]",
+            "--context",
+            64,
+            "--group-size",
+            16,
+            "--batch-size",
+            1,
+            "--steps",
+            1));
+    assertTrue(Files.exists(odd.resolve("run/adapter/adapter_config.json")));
+  }
+
+  @Test
   void packedSequencesHoldEveryDocumentOnce() throws IOException {
     Path whole = prepare("whole", SampleData.SOURCES, "--extensions", ".java", "--held-out", "0");
     Path packed =

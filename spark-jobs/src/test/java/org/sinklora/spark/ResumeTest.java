@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.sinklora.data.BundledModel;
 
 /** A run that is killed and resumed ends with the same adapter, byte for byte. */
 class ResumeTest {
@@ -96,6 +98,19 @@ class ResumeTest {
     // Without a step to do it is what it was.
     Object[] again = SampleData.train(run, SampleData.with(rounds, "--steps", 3));
     Cli.succeed(SampleData.with(again, "--resume"));
+  }
+
+  @Test
+  void aSlashBehindTheModelMakesNoOtherRun() throws IOException {
+    Path run = folder.resolve("run");
+    String model = BundledModel.folder().toString();
+    Cli.succeed(SampleData.trainBriefly(run, "--steps", 1, "--model", model));
+    Object[] more = SampleData.trainBriefly(run, "--steps", 2, "--model", model + "/");
+    Cli.succeed(SampleData.with(more, "--resume"));
+
+    ObjectNode older = new JsonMapper().createObjectNode().put("model", model + "/");
+    TrainSettings.completeJson(older);
+    assertEquals(model, older.path("model").asText());
   }
 
   private static void refused(Path run, String said, Object... options) throws IOException {

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -153,6 +154,17 @@ class StorageTest {
   }
 
   @Test
+  void theRoomBehindAMountOfViewfsIsThatOfItsTarget() throws IOException {
+    Configuration configuration = new Configuration();
+    configuration.set(
+        "fs.viewfs.mounttable.test.link./data", folder.resolve("mounted").toUri().toString());
+    Files.createDirectory(folder.resolve("mounted"));
+    Storage storage = new HadoopStorage(configuration);
+    storage.checkRoom("viewfs://test/data/not/yet/there", 1);
+    refuses("room for", () -> storage.checkRoom("viewfs://test/data/run", Long.MAX_VALUE));
+  }
+
+  @Test
   void aFileSystemThatIsNotThereIsNamed() {
     Storage storage = HadoopStorage.create();
     refuses(
@@ -174,6 +186,11 @@ class StorageTest {
     assertEquals("c", Storage.name("c"));
     assertTrue(Storage.sibling("a/b/", "tmp").matches("a/\\._b\\.[0-9a-f-]+\\.tmp"));
     assertTrue(Storage.sibling("b", "tmp").startsWith("._b."));
+    assertEquals("a/b", Storage.withoutSlash("a/b//"));
+    assertEquals("hdfs://x/b", Storage.withoutSlash("hdfs://x/b/"));
+    for (String root : List.of("/", "hdfs://x/", "hdfs:///", "s3a://bucket/", "file:/")) {
+      assertEquals(root, Storage.withoutSlash(root));
+    }
   }
 
   @Test
