@@ -31,9 +31,9 @@ final class ContextNote {
 
     ## Context
 
-    %,d tokens, for positions with RoPE of type %s. PEFT's files have no place for either. SinkLoRA
-    reads them from `%s`; for any other program set them in the `config.json` of the base, without
-    which its answers get worse and nothing warns:
+    %,d tokens, for positions with RoPE of type %s. PEFT's files have no place for either.
+    SinkLoRA reads them from `%s`. For any other program set them in the
+    `config.json` of the base, without which its answers get worse and nothing warns:
 
     ```json
     %s

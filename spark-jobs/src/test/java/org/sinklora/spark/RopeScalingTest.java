@@ -74,7 +74,10 @@ class RopeScalingTest {
   void aShorterTrainingTakesNothingFromTheMergedModel() throws IOException {
     Path text = Files.writeString(folder.resolve("a.txt"), "one two three four five ".repeat(40));
     Path run = folder.resolve("run");
-    Cli.succeed(SampleData.trainBriefly(run, "--data", text, "--steps", 1));
+    Object[] options = {
+      "--data", text, "--master", "none", "--context", 64, "--group-size", 16, "--steps", 1
+    };
+    Cli.succeed(SampleData.train(run, options));
     Path adapter = run.resolve("adapter");
     assertEquals(
         64, AdapterFolder.model(adapter.toString(), null, Storage.here()).config().contextLength());
