@@ -15,6 +15,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.core.config.Configurator;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -64,7 +65,7 @@ class SinkLoraClusterTest {
 
   @Test
   void executorsOfTheirOwnGiveTheSame() throws IOException {
-    Outcome cluster = run("local-cluster[2,1,1024]");
+    Outcome cluster = run("local-cluster[3,1,1024]");
     Outcome local = run("local[2]");
     assertArrayEquals(local.adapter(), cluster.adapter());
     assertEquals(3, cluster.rows().size());
@@ -104,6 +105,7 @@ class SinkLoraClusterTest {
 
   private Outcome run(String master) throws IOException {
     try (SparkSession spark = SparkSessions.open("test", master)) {
+      executorsAreKnown(spark, master.startsWith("local[") ? 1 : 3);
       Dataset<Row> texts = texts(spark);
       SinkLoraEstimator lora =
           new SinkLoraEstimator()
@@ -136,6 +138,13 @@ class SinkLoraClusterTest {
       return new Outcome(
           Files.readAllBytes(saved.resolve("adapter/adapter_model.safetensors")), rows);
     }
+  }
+
+  /** At once, though they take seconds to come. */
+  private static void executorsAreKnown(SparkSession spark, int executors) {
+    JavaSparkContext context = SparkSessions.context(spark);
+    assertEquals(Math.max(2, executors), TaskThreads.plan(context, 4, 0, 0).tasks());
+    assertEquals(executors, ExecutorFacts.ofAll(context).size());
   }
 
   private static Dataset<Row> texts(SparkSession spark) throws IOException {
