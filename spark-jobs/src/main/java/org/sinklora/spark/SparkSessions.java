@@ -2,7 +2,6 @@ package org.sinklora.spark;
 
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
 
 /** Opens the Spark session of an application. */
@@ -63,6 +62,6 @@ final class SparkSessions {
 
   /** The storage of a task, with the settings of its application. */
   static Storage taskStorage() {
-    return new HadoopStorage(SparkHadoopUtil.get().conf());
+    return new HadoopStorage(HadoopSettings.here());
   }
 }

@@ -43,16 +43,20 @@ class SinkLoraClusterTest {
           "spark.executorEnv.SPARK_TESTING",
           "1");
 
+  private static final String ENDPOINT = "fs.s3a.endpoint";
+
   @TempDir private Path folder;
 
   @BeforeAll
   static void set() {
     CLUSTER.forEach(System::setProperty);
+    System.setProperty("spark.hadoop." + ENDPOINT, "http://store");
   }
 
   @AfterAll
   static void clear() {
     CLUSTER.keySet().forEach(System::clearProperty);
+    System.clearProperty("spark.hadoop." + ENDPOINT);
   }
 
   /**
@@ -140,11 +144,17 @@ class SinkLoraClusterTest {
     }
   }
 
-  /** At once, though they take seconds to come. */
+  /** At once, though they take seconds to come; and they have the application's Hadoop settings. */
   private static void executorsAreKnown(SparkSession spark, int executors) {
     JavaSparkContext context = SparkSessions.context(spark);
     assertEquals(Math.max(2, executors), TaskThreads.plan(context, 4, 0, 0).tasks());
     assertEquals(executors, ExecutorFacts.ofAll(context).size());
+    assertEquals(
+        List.of("http://store"),
+        context
+            .parallelize(List.of(ENDPOINT), 1)
+            .map(name -> HadoopSettings.here().get(name))
+            .collect());
   }
 
   private static Dataset<Row> texts(SparkSession spark) throws IOException {
