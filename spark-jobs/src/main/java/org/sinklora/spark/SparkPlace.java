@@ -110,9 +110,10 @@ final class SparkPlace implements Place {
   }
 
   @Override
-  public WindowEvaluation windows(ModelSource source, String adapter, int tail) {
+  public WindowEvaluation windows(ModelSource source, String adapter, int tail) throws IOException {
     ModelReach.check(SparkSessions.context(spark), source);
-    return new PerplexityJob(SparkSessions.context(spark), source, adapter, tail);
+    AdapterFiles files = adapter == null ? null : AdapterFiles.read(storage, adapter);
+    return new PerplexityJob(SparkSessions.context(spark), source, files, tail);
   }
 
   @Override

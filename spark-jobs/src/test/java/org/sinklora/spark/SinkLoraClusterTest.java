@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.logging.log4j.Level;
@@ -64,8 +65,9 @@ class SinkLoraClusterTest {
    *
    * @param adapter the trained weights
    * @param rows perplexity and continuation of each
+   * @param evaluated perplexity of a window, with the adapter of a folder
    */
-  private record Outcome(byte[] adapter, List<Row> rows) {}
+  private record Outcome(byte[] adapter, List<Row> rows, double evaluated) {}
 
   @Test
   void executorsOfTheirOwnGiveTheSame() throws IOException {
@@ -74,6 +76,7 @@ class SinkLoraClusterTest {
     assertArrayEquals(local.adapter(), cluster.adapter());
     assertEquals(3, cluster.rows().size());
     assertEquals(local.rows(), cluster.rows());
+    assertEquals(local.evaluated(), cluster.evaluated(), 1e-5 * local.evaluated());
   }
 
   @Test
@@ -140,7 +143,9 @@ class SinkLoraClusterTest {
               .sort("text")
               .collectAsList();
       return new Outcome(
-          Files.readAllBytes(saved.resolve("adapter/adapter_model.safetensors")), rows);
+          Files.readAllBytes(saved.resolve("adapter/adapter_model.safetensors")),
+          rows,
+          evaluate(spark, Path.of("").toAbsolutePath().relativize(saved.resolve("adapter"))));
     }
   }
 
@@ -155,6 +160,20 @@ class SinkLoraClusterTest {
             .parallelize(List.of(ENDPOINT), 1)
             .map(name -> HadoopSettings.here().get(name))
             .collect());
+  }
+
+  /**
+   * @param adapter path from the working folder, which is another one in executors
+   */
+  private static double evaluate(SparkSession spark, Path adapter) throws IOException {
+    SparkPlace place = SparkPlace.of(spark);
+    ModelSource source = AdapterFolder.model(adapter.toString(), null, place.storage());
+    int[] tokens = IntStream.range(3, 67).toArray();
+    return place
+        .windows(source, adapter.toString(), Integer.MAX_VALUE)
+        .run(tokens, Map.of(tokens.length, new int[] {0}))
+        .get(tokens.length)
+        .value();
   }
 
   private static Dataset<Row> texts(SparkSession spark) throws IOException {
