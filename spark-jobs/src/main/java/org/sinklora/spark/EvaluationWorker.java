@@ -3,7 +3,7 @@ package org.sinklora.spark;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
-import java.nio.file.Path;
+import org.apache.spark.broadcast.Broadcast;
 import org.sinklora.compute.CpuDevice;
 import org.sinklora.compute.Device;
 import org.sinklora.lora.CausalLm;
@@ -16,11 +16,10 @@ final class EvaluationWorker implements AutoCloseable {
   /**
    * What a worker depends on.
    *
-   * @param adapter Hadoop path of an adapter folder; null to evaluate the base model
-   * @param run tells apart evaluations of a path whose content has changed in between
+   * @param adapter hash of its files; null to evaluate the base model
    * @param threads of the device
    */
-  record Key(ModelSource model, String adapter, String run, int threads) implements Serializable {}
+  record Key(ModelSource model, String adapter, int threads) implements Serializable {}
 
   private final Device device;
   private final LoraAdapter adapter;
@@ -32,31 +31,22 @@ final class EvaluationWorker implements AutoCloseable {
     this.pass = pass;
   }
 
-  static EvaluationWorker create(Key key) {
-    try {
-      String adapter = key.adapter();
-      return create(
-          key.model(),
-          adapter == null ? null : SparkSessions.taskStorage().local(adapter),
-          key.threads());
+  /**
+   * @param adapter its files; null to evaluate the base model
+   */
+  static EvaluationWorker create(Key key, Broadcast<AdapterFiles> adapter) {
+    Device device = new CpuDevice(key.threads());
+    CausalLm base = ExecutorModels.base(key.model()).on(device);
+    if (adapter == null) {
+      return new EvaluationWorker(device, null, new ModelPass(base));
+    }
+    try (LocalFolder local = new LocalFolder()) {
+      adapter.value().unpack(local.path());
+      LoraAdapter loaded = LoraAdapter.load(local.path(), base);
+      return new EvaluationWorker(device, loaded, new ModelPass(base.withAdapter(loaded)));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-  }
-
-  /**
-   * @param adapterFolder null to evaluate the base model; not needed any more afterwards
-   * @param threads of the device
-   */
-  static EvaluationWorker create(ModelSource model, Path adapterFolder, int threads)
-      throws IOException {
-    Device device = new CpuDevice(threads);
-    CausalLm base = ExecutorModels.base(model).on(device);
-    if (adapterFolder == null) {
-      return new EvaluationWorker(device, null, new ModelPass(base));
-    }
-    LoraAdapter adapter = LoraAdapter.load(adapterFolder, base);
-    return new EvaluationWorker(device, adapter, new ModelPass(base.withAdapter(adapter)));
   }
 
   /** As {@link WindowLoss#of}. */

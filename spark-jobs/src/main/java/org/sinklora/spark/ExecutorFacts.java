@@ -5,7 +5,6 @@ import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.sinklora.compute.NativeSupport;
@@ -52,18 +51,13 @@ record ExecutorFacts(
         : Long.MAX_VALUE;
   }
 
-  /** Of all executors that are there by now; of this process, where it does the tasks itself. */
+  /** Of all executors; of this process, where it does the tasks itself. */
   static List<ExecutorFacts> ofAll(JavaSparkContext spark) {
     if (TaskThreads.isOneProcess(spark)) {
       return List.of(here());
     }
-    int tasks = Math.max(1, spark.defaultParallelism());
-    return spark
-        .parallelize(IntStream.range(0, tasks).boxed().toList(), tasks)
-        .map(task -> here())
-        .collect()
-        .stream()
-        .distinct()
-        .toList();
+    try (JobDescription job = JobDescription.of("Looking at the executors")) {
+      return List.copyOf(EveryExecutor.ask(spark, ExecutorFacts::here).values());
+    }
   }
 }

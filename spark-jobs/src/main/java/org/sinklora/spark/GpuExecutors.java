@@ -1,6 +1,5 @@
 package org.sinklora.spark;
 
-import java.util.List;
 import java.util.Optional;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -92,14 +91,10 @@ final class GpuExecutors {
       return asked;
     }
     SparkConf conf = spark.getConf();
+    // A number that was asked for is one that the training stage itself waits for.
     int executors = conf.getInt("spark.executor.instances", 0);
     if (executors == 0) {
-      // A job waits until executors have registered.
-      try (JobDescription job = JobDescription.of("Waiting for the executors")) {
-        spark.parallelize(List.of(0), 1).count();
-      }
-      // The driver is listed as well.
-      executors = spark.sc().statusTracker().getExecutorInfos().length - 1;
+      executors = ExecutorWait.of(spark).ids().size();
     }
     return executors * conf.getInt(EXECUTOR_AMOUNT, 1);
   }

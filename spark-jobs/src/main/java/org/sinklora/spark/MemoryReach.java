@@ -10,8 +10,8 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.network.util.JavaUtils;
 
 /**
- * Whether the memory of executors reaches for a training: of the machine that they share, of the
- * container that YARN or Kubernetes puts around each, and of the Java heap.
+ * Whether the memory of executors and driver reaches for a training: of the machine that they
+ * share, of the container that YARN or Kubernetes puts around each executor, and of the Java heap.
  *
  * @param needed what the training takes
  * @param tasksAtATime tasks that an executor runs at a time
@@ -25,7 +25,7 @@ record MemoryReach(TrainingMemory needed, int tasksAtATime, long overheadBytes) 
       "a shorter --context, --gradient-checkpointing true, fewer tasks at a time in an executor (spark.executor.cores, spark.task.cpus)";
 
   /**
-   * Looks at the executors that are there by now, before any work is done.
+   * Looks at the executors, before any work is done.
    *
    * @param executors as they described themselves
    * @param tasks number of tasks of a step
@@ -38,7 +38,7 @@ record MemoryReach(TrainingMemory needed, int tasksAtATime, long overheadBytes) 
       TrainSettings settings,
       int tasks) {
     SparkConf conf = spark.getConf();
-    int atATime = Math.max(1, Math.min(tasks, slots(spark, conf, executors.size())));
+    int atATime = Math.min(tasks, RegisteredExecutors.now(spark).mostSlots());
     MemoryReach reach =
         new MemoryReach(TrainingMemory.of(source, settings), atATime, overhead(conf));
     if (TaskThreads.isOneProcess(spark)) {
@@ -48,22 +48,14 @@ record MemoryReach(TrainingMemory needed, int tasksAtATime, long overheadBytes) 
     }
   }
 
-  private static int slots(JavaSparkContext spark, SparkConf conf, int executors) {
-    int cores =
-        TaskThreads.isOneProcess(spark)
-            ? spark.defaultParallelism()
-            : conf.getInt(
-                "spark.executor.cores", spark.defaultParallelism() / Math.max(1, executors));
-    return cores / Math.max(1, conf.getInt("spark.task.cpus", 1));
-  }
-
   /** As Spark reckons it, in the two places where more than that ends an executor. */
   static long overhead(SparkConf conf) {
     String master = conf.get("spark.master", "");
     if (!master.startsWith("yarn") && !master.startsWith("k8s:")) {
       return Long.MAX_VALUE;
     }
-    long heap = JavaUtils.byteStringAsBytes(conf.get("spark.executor.memory", "1g"));
+    // As everywhere in Spark, a number without a unit is of MiB.
+    long heap = JavaUtils.byteStringAsMb(conf.get("spark.executor.memory", "1g")) << 20;
     double factor = conf.getDouble("spark.executor.memoryOverheadFactor", OVERHEAD_FACTOR);
     String set = conf.get("spark.executor.memoryOverhead", null);
     return set != null
@@ -73,7 +65,19 @@ record MemoryReach(TrainingMemory needed, int tasksAtATime, long overheadBytes) 
 
   /** Driver and executor in one. */
   void checkProcess(ExecutorFacts process) {
-    long bytes = needed.executor(tasksAtATime) + needed.trainer();
+    long heap = needed.processHeap(tasksAtATime);
+    if (heap > process.heapBytes()) {
+      throw new UserException(
+          "Adapter and gradients (%s in each copy, %d %s at a time) take %s of this process's Java heap, but it has %s; give Java more with -Xmx%s or more (SINKLORA_JAVA_OPTS, or spark.driver.memory of spark-submit), fewer tasks at a time (--master local[1], spark.task.cpus), or train fewer values"
+              .formatted(
+                  size(needed.values()),
+                  tasksAtATime,
+                  tasksAtATime == 1 ? "task" : "tasks",
+                  size(heap),
+                  size(process.heapBytes()),
+                  mebibytes(heap)));
+    }
+    long bytes = needed.process(tasksAtATime);
     if (bytes > process.machineBytes()) {
       throw refused(
           bytes,
@@ -94,6 +98,16 @@ record MemoryReach(TrainingMemory needed, int tasksAtATime, long overheadBytes) 
    * @param driver which may share a machine with executors
    */
   void checkExecutors(List<ExecutorFacts> executors, ExecutorFacts driver) {
+    long driverHeap = needed.driverHeap();
+    if (driverHeap > driver.heapBytes()) {
+      throw new UserException(
+          "Adapter and gradients (%s in each copy) take %s of the driver's Java heap, but it has %s; give it more with spark.driver.memory %s or more (-Xmx in SINKLORA_JAVA_OPTS for ./sinklora), or train fewer values"
+              .formatted(
+                  size(needed.values()),
+                  size(driverHeap),
+                  size(driver.heapBytes()),
+                  mebibytes(driverHeap)));
+    }
     for (ExecutorFacts executor : executors) {
       long heap = needed.heap(tasksAtATime);
       if (heap > executor.heapBytes()) {

@@ -1,7 +1,8 @@
 package org.sinklora.spark;
 
+import java.io.IOException;
 import java.util.List;
-import java.util.stream.IntStream;
+import java.util.Map;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.sinklora.data.BundledModel;
@@ -11,7 +12,7 @@ final class ModelReach {
   private ModelReach() {}
 
   /**
-   * Looks for the model from the executors that are there by now, before any work is done.
+   * Looks for the model from the executors, before any work is done.
    *
    * @throws UserException if one of them does not find it
    */
@@ -20,21 +21,23 @@ final class ModelReach {
       return;
     }
     String config = Storage.child(source.location(), "config.json");
-    int tasks = Math.max(1, spark.defaultParallelism());
-    List<String> without;
+    Map<String, String> hosts;
     try (JobDescription job = JobDescription.of("Looking for the model on the executors")) {
-      without =
-          spark
-              .parallelize(IntStream.range(0, tasks).boxed().toList(), tasks)
-              .filter(task -> !SparkSessions.taskStorage().exists(config))
-              .map(task -> SparkEnv.get().blockManager().blockManagerId().host())
-              .distinct()
-              .collect();
+      hosts = EveryExecutor.ask(spark, () -> hostWithout(config));
     }
+    List<String> without =
+        hosts.values().stream().filter(host -> !host.isEmpty()).distinct().toList();
     if (!without.isEmpty()) {
       throw new UserException(
           "The model folder %s is on this host, but not where executors look for it on %s; give a path on hdfs: or s3a:, or an absolute one that is the same on every host"
               .formatted(source.location(), String.join(", ", without)));
     }
+  }
+
+  /** The host of this executor if it does not find a file, else nothing. */
+  private static String hostWithout(String file) throws IOException {
+    return SparkSessions.taskStorage().exists(file)
+        ? ""
+        : SparkEnv.get().blockManager().blockManagerId().host();
   }
 }

@@ -10,7 +10,6 @@ import org.apache.parquet.hadoop.example.GroupReadSupport;
 import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.PrimitiveType;
 import org.apache.parquet.schema.Type;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.sinklora.data.Document;
 
 /** The texts of the row groups of a Parquet file that lie in a range of it; nulls are left out. */
@@ -21,7 +20,7 @@ final class ParquetTextReader implements ChunkReader {
     String file = chunk.source().file();
     rows =
         ParquetReader.builder(new OneColumn(file, column), new Path(file))
-            .withConf(new Configuration(SparkHadoopUtil.get().conf()))
+            .withConf(new Configuration(HadoopSettings.here()))
             .withFileRange(chunk.start(), chunk.end())
             .build();
   }

@@ -3,7 +3,6 @@ package org.sinklora.spark;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -15,14 +14,14 @@ import org.sinklora.lora.WindowLoss;
 final class PerplexityJob implements WindowEvaluation {
   private final JavaSparkContext spark;
   private final ModelSource model;
-  private final String adapter;
+  private final AdapterFiles adapter;
   private final int tail;
 
   /**
-   * @param adapter folder; null for the base model
+   * @param adapter its files; null for the base model
    * @param tail how many predictions of each window count, the last ones
    */
-  PerplexityJob(JavaSparkContext spark, ModelSource model, String adapter, int tail) {
+  PerplexityJob(JavaSparkContext spark, ModelSource model, AdapterFiles adapter, int tail) {
     this.spark = spark;
     this.model = model;
     this.adapter = adapter;
@@ -35,7 +34,8 @@ final class PerplexityJob implements WindowEvaluation {
     long total = windows.stream().mapToLong(Window::length).sum();
     TaskThreads threads = TaskThreads.plan(spark, windows.size(), 0, 0);
     EvaluationWorker.Key key =
-        new EvaluationWorker.Key(model, adapter, UUID.randomUUID().toString(), threads.threads());
+        new EvaluationWorker.Key(model, adapter == null ? null : adapter.hash(), threads.threads());
+    Broadcast<AdapterFiles> files = adapter == null ? null : spark.broadcast(adapter);
     Broadcast<int[]> stream = spark.broadcast(tokens);
     LongAccumulator done = spark.sc().longAccumulator();
     int counted = tail;
@@ -60,7 +60,7 @@ final class PerplexityJob implements WindowEvaluation {
                     WindowLoss loss =
                         TaskWorkers.with(
                             key,
-                            () -> EvaluationWorker.create(key),
+                            () -> EvaluationWorker.create(key, files),
                             (EvaluationWorker worker) -> worker.evaluate(ids, counted));
                     done.add(window.length());
                     return new Loss(window, loss);
@@ -69,6 +69,9 @@ final class PerplexityJob implements WindowEvaluation {
       losses = Waiting.on(job, "Evaluating", "tokens", total, done);
     }
     stream.destroy();
+    if (files != null) {
+      files.destroy();
+    }
     TaskWorkers.closeIdle();
     Map<Integer, Perplexity> found = Loss.summary(losses);
     found.forEach((length, perplexity) -> RunMetrics.perplexity(length, perplexity.value()));

@@ -45,7 +45,7 @@ interface Place extends AutoCloseable {
    * @param adapter its folder; null for the base model
    * @param tail how many predictions of each window count, the last ones
    */
-  WindowEvaluation windows(ModelSource source, String adapter, int tail);
+  WindowEvaluation windows(ModelSource source, String adapter, int tail) throws IOException;
 
   @Override
   void close();

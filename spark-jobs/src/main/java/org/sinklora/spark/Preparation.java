@@ -192,7 +192,7 @@ final class Preparation {
       throws IOException {
     LongAccumulator done = counter("characters tokenised");
     LongAccumulator made = counter("tokens made");
-    int cores = SparkSessions.context(spark).defaultParallelism();
+    int cores = ExecutorWait.of(SparkSessions.context(spark)).cores();
     try (JobDescription job = JobDescription.of("prepare: tokenising the texts");
         JobProgress shown =
             new JobProgress(
@@ -243,7 +243,7 @@ final class Preparation {
    */
   private int cuts(long tokens) {
     long cuts = tokens / TOKENS_PER_CUT + 1;
-    return (int) Math.max(SparkSessions.context(spark).defaultParallelism(), cuts);
+    return (int) Math.max(ExecutorWait.of(SparkSessions.context(spark)).parallelism(), cuts);
   }
 
   private DataSetInfo.Part writeTrain(Dataset<Row> documents, long tokens, int bos, String folder) {
@@ -315,6 +315,6 @@ final class Preparation {
             parts.size(),
             parts.size() - made.size()),
         (System.nanoTime() - start) / 1e9,
-        SparkSessions.context(spark).defaultParallelism());
+        ExecutorWait.of(SparkSessions.context(spark)).cores());
   }
 }

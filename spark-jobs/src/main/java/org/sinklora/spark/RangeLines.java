@@ -7,7 +7,6 @@ import org.apache.hadoop.io.LongWritable;
 import org.apache.hadoop.io.Text;
 import org.apache.hadoop.mapred.FileSplit;
 import org.apache.hadoop.mapred.LineRecordReader;
-import org.apache.spark.deploy.SparkHadoopUtil;
 
 /** The lines that begin in a range of a file. */
 final class RangeLines implements Closeable {
@@ -20,7 +19,7 @@ final class RangeLines implements Closeable {
     this.file = chunk.source().file();
     this.lines =
         new LineRecordReader(
-            SparkHadoopUtil.get().conf(),
+            HadoopSettings.here(),
             new FileSplit(new Path(file), chunk.start(), chunk.bytes(), (String[]) null));
   }
 

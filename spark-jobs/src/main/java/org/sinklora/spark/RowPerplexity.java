@@ -1,7 +1,5 @@
 package org.sinklora.spark;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,9 +18,6 @@ import org.sinklora.lora.Perplexity;
 record RowPerplexity(ModelSource model, Broadcast<AdapterFiles> adapter, String hash, int threads)
     implements RowOutput {
 
-  /** What a worker depends on. */
-  private record Key(ModelSource model, String adapter, int threads) {}
-
   @Override
   public int[] tokens(Tokenizer tokenizer, String text) {
     return TokenDocuments.encode(tokenizer, text);
@@ -30,8 +25,11 @@ record RowPerplexity(ModelSource model, Broadcast<AdapterFiles> adapter, String 
 
   @Override
   public List<Object> of(List<int[]> rows) {
+    EvaluationWorker.Key key = new EvaluationWorker.Key(model, hash, threads);
     return TaskWorkers.with(
-        new Key(model, hash, threads), this::worker, worker -> perplexities(worker, rows));
+        key,
+        () -> EvaluationWorker.create(key, adapter),
+        (EvaluationWorker worker) -> perplexities(worker, rows));
   }
 
   private List<Object> perplexities(EvaluationWorker worker, List<int[]> rows) {
@@ -46,14 +44,5 @@ record RowPerplexity(ModelSource model, Broadcast<AdapterFiles> adapter, String 
               : Perplexity.of(List.of(worker.evaluate(window, Integer.MAX_VALUE))).value());
     }
     return values;
-  }
-
-  private EvaluationWorker worker() {
-    try (LocalFolder local = new LocalFolder()) {
-      adapter.value().unpack(local.path());
-      return EvaluationWorker.create(model, local.path(), threads);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

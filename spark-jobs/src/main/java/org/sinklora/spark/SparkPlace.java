@@ -84,7 +84,7 @@ final class SparkPlace implements Place {
             target.threads());
     checkExecutors(source, settings, threads.tasks());
     GradientWorker.Key key = new GradientWorker.Key(source, settings, threads.threads());
-    return new TrainingRounds(SparkSessions.context(spark), trainer, adapter, key, threads.tasks());
+    return new TrainingRounds(SparkSessions.context(spark), trainer, adapter, key, threads);
   }
 
   private void checkExecutors(ModelSource source, TrainSettings settings, int tasks) {
@@ -105,13 +105,15 @@ final class SparkPlace implements Place {
     TaskThreads threads = TaskThreads.plan(context, workers, workers, target.threads());
     checkExecutors(source, settings, threads.tasks());
     LocalWorker.Key key = new LocalWorker.Key(source, settings, threads.threads());
-    return new LocalRounds(trainer, adapter, settings.rounds(), new SparkWorkers(context, key));
+    return new LocalRounds(
+        trainer, adapter, settings.rounds(), new SparkWorkers(context, key, threads.atATime()));
   }
 
   @Override
-  public WindowEvaluation windows(ModelSource source, String adapter, int tail) {
+  public WindowEvaluation windows(ModelSource source, String adapter, int tail) throws IOException {
     ModelReach.check(SparkSessions.context(spark), source);
-    return new PerplexityJob(SparkSessions.context(spark), source, adapter, tail);
+    AdapterFiles files = adapter == null ? null : AdapterFiles.read(storage, adapter);
+    return new PerplexityJob(SparkSessions.context(spark), source, files, tail);
   }
 
   @Override

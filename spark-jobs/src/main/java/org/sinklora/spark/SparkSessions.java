@@ -2,7 +2,6 @@ package org.sinklora.spark;
 
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -19,10 +18,14 @@ final class SparkSessions {
   private static final String NO_ARRAY_LIMIT =
       "-Dorg.bytedeco.javacpp.maxbytes=0 -Dorg.bytedeco.javacpp.maxphysicalbytes=0";
 
+  /** How Spark begins what it says of an application that has ended. */
+  private static final String STOPPED = "Cannot call methods on a stopped SparkContext";
+
   private SparkSessions() {}
 
   /**
    * @param master where to run; null for what {@code spark-submit} says, else all local cores
+   * @throws UserException if the master does not answer
    */
   static SparkSession open(String application, String master) {
     SparkConf conf = new SparkConf().setAppName("sinklora " + application);
@@ -52,7 +55,21 @@ final class SparkSessions {
     conf.setIfMissing("spark.ui.showConsoleProgress", "false");
     // A row can be a document of millions of tokens, of which a reader takes a batch at once.
     conf.setIfMissing("spark.sql.parquet.columnarReaderBatchSize", "256");
-    return SparkSession.builder().config(conf).getOrCreate();
+    try {
+      return SparkSession.builder().config(conf).getOrCreate();
+    } catch (IllegalStateException e) {
+      throw explained(e, conf.get("spark.master"));
+    }
+  }
+
+  /** A failure to begin: Spark stops an application that its master does not answer. */
+  static RuntimeException explained(IllegalStateException failure, String master) {
+    return String.valueOf(failure.getMessage()).startsWith(STOPPED)
+        ? new UserException(
+            "The master %s did not answer, or did not take this application; check that it runs and that host and port are those of the URL on its page and in its log, or choose another --master (local[*] is this machine)"
+                .formatted(master),
+            failure)
+        : failure;
   }
 
   static JavaSparkContext context(SparkSession spark) {
@@ -70,6 +87,6 @@ final class SparkSessions {
 
   /** The storage of a task, with the settings of its application. */
   static Storage taskStorage() {
-    return new HadoopStorage(SparkHadoopUtil.get().conf());
+    return new HadoopStorage(HadoopSettings.here());
   }
 }

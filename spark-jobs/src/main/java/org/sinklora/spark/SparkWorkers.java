@@ -9,10 +9,15 @@ import org.apache.spark.broadcast.Broadcast;
 final class SparkWorkers implements LocalRounds.Workers {
   private final JavaSparkContext spark;
   private final LocalWorker.Key key;
+  private final int parallel;
 
-  SparkWorkers(JavaSparkContext spark, LocalWorker.Key key) {
+  /**
+   * @param parallel tasks that run at a time
+   */
+  SparkWorkers(JavaSparkContext spark, LocalWorker.Key key, int parallel) {
     this.spark = spark;
     this.key = key;
+    this.parallel = parallel;
   }
 
   @Override
@@ -40,7 +45,7 @@ final class SparkWorkers implements LocalRounds.Workers {
 
   @Override
   public int parallel() {
-    return spark.defaultParallelism();
+    return parallel;
   }
 
   @Override

@@ -8,27 +8,29 @@ import org.apache.spark.api.java.JavaSparkContext;
  *
  * @param tasks number of partitions
  * @param threads threads of a task
+ * @param atATime tasks that run at a time
  */
-record TaskThreads(int tasks, int threads) {
+record TaskThreads(int tasks, int threads, int atATime) {
 
   /**
    * As many tasks as there are cores or items, and the cores of an executor shared out among the
-   * tasks that run on it at a time.
+   * tasks that run on it at a time. The first plan of an application waits for its executors.
    *
    * @param items number of items of the job
    * @param tasks 0 to choose
    * @param threads 0 to choose
    */
   static TaskThreads plan(JavaSparkContext spark, int items, int tasks, int threads) {
-    int cores = Math.max(1, spark.defaultParallelism());
-    int chosenTasks = tasks > 0 ? Math.min(tasks, items) : Math.min(items, cores);
-    int share = Math.max(1, cores / chosenTasks);
-    int chosenThreads = threads > 0 ? threads : Math.min(share, executorCores(spark, cores));
-    return new TaskThreads(chosenTasks, chosenThreads);
+    return plan(ExecutorWait.of(spark), items, tasks, threads);
   }
 
-  private static int executorCores(JavaSparkContext spark, int cores) {
-    return isOneProcess(spark) ? cores : spark.getConf().getInt("spark.executor.cores", cores);
+  /** The same for these executors. */
+  static TaskThreads plan(RegisteredExecutors executors, int items, int tasks, int threads) {
+    int chosenTasks = Math.min(items, tasks > 0 ? tasks : executors.parallelism());
+    int atATime = Math.min(chosenTasks, executors.slots());
+    int share = Math.max(1, executors.cores() / atATime);
+    int chosenThreads = threads > 0 ? threads : Math.min(share, executors.leastCores());
+    return new TaskThreads(chosenTasks, chosenThreads, atATime);
   }
 
   /** Whether driver and executor are this process. */

@@ -15,7 +15,6 @@ import org.apache.parquet.hadoop.ParquetFileReader;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.spark.HashPartitioner;
 import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -167,7 +166,7 @@ final class TokenParts {
 
     /** A part that is there; null if its end is missing, as after a machine's crash. */
     private static TokenPart found(String file) {
-      Configuration configuration = SparkHadoopUtil.get().conf();
+      Configuration configuration = HadoopSettings.here();
       try (ParquetFileReader reader =
           ParquetFileReader.open(HadoopInputFile.fromPath(new Path(file), configuration))) {
         return TokenPart.of(file, reader.getFileMetaData().getKeyValueMetaData());
@@ -187,7 +186,7 @@ final class TokenParts {
                 new TokenPartWriter(
                     fresh,
                     settings.supervision() != null,
-                    SparkHadoopUtil.get().conf(),
+                    HadoopSettings.here(),
                     () -> counts.part(file, start).counts())) {
           write(reader, positions, chunk, writer, counts);
         }

@@ -20,7 +20,7 @@ final class TrainingRounds implements TrainingSteps {
   private final LoraTrainer trainer;
   private final LoraAdapter adapter;
   private final GradientWorker.Key key;
-  private final int tasks;
+  private final TaskThreads threads;
   private final RowLayout layout;
   private final Communication communication;
   private final float[] initial;
@@ -29,18 +29,19 @@ final class TrainingRounds implements TrainingSteps {
 
   /**
    * @param adapter as it is at the beginning of the run, also of one that is resumed later
+   * @param threads into which tasks a step is cut
    */
   TrainingRounds(
       JavaSparkContext spark,
       LoraTrainer trainer,
       LoraAdapter adapter,
       GradientWorker.Key key,
-      int tasks) {
+      TaskThreads threads) {
     this.spark = spark;
     this.trainer = trainer;
     this.adapter = adapter;
     this.key = key;
-    this.tasks = tasks;
+    this.threads = threads;
     this.layout = new RowLayout(adapter.parameterRows());
     this.communication = key.settings().rounds().type();
     this.initial = adapter.values();
@@ -61,7 +62,7 @@ final class TrainingRounds implements TrainingSteps {
       GradientTask task = new GradientTask(key, values, trainer.stepsDone(), predictions);
       RoundSum sum =
           spark
-              .parallelize(sequences, tasks)
+              .parallelize(sequences, threads.tasks())
               .mapPartitionsWithIndex(task, true)
               .treeAggregate(new RoundSum(), RoundSum::merge, RoundSum::merge, TREE_DEPTH);
       largestProcess = sum.largestProcess();
@@ -72,7 +73,7 @@ final class TrainingRounds implements TrainingSteps {
       costs.add(
           new RoundCost(
               (end - begun) / 1e9,
-              sum.computeSeconds(spark.defaultParallelism()) + (end - update) / 1e9,
+              sum.computeSeconds(threads.atATime()) + (end - update) / 1e9,
               down.bytes(),
               sum.bytes()));
       return result;
@@ -98,7 +99,7 @@ final class TrainingRounds implements TrainingSteps {
 
   @Override
   public void describe(ObjectNode result) {
-    result.put("tasks", tasks);
+    result.put("tasks", threads.tasks());
     result.put("threads_per_task", key.threads());
     costs.describe(result);
   }

@@ -2,6 +2,7 @@ package org.sinklora.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -11,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -141,6 +143,20 @@ class BadInputTest {
         "holds id",
         "outside the 2,048 of the model",
         "prepare it again");
+  }
+
+  /** What Spark says when it has given up; to wait for that takes a minute. */
+  @Test
+  void aMasterThatDoesNotAnswer() {
+    JavaSparkContext ended = SparkSessions.context(SparkSessions.open("test", "local[1]"));
+    ended.close();
+    IllegalStateException sparks =
+        assertThrows(IllegalStateException.class, () -> ended.parallelize(List.of(0)));
+    assertEquals(
+        "The master spark://a:7077 did not answer, or did not take this application; check that it runs and that host and port are those of the URL on its page and in its log, or choose another --master (local[*] is this machine)",
+        FailureReport.describe(SparkSessions.explained(sparks, "spark://a:7077")));
+    IllegalStateException other = new IllegalStateException("another");
+    assertEquals(other, SparkSessions.explained(other, "spark://a:7077"));
   }
 
   /** The limit on the size of a file stands for a full disk: writing fails half-way. */

@@ -20,12 +20,12 @@ import org.sinklora.data.TokenFileWriter;
 class MemoryReachTest {
   private static final long GIB = 1L << 30;
   private static final TrainingMemory NEEDED =
-      new TrainingMemory(10 * GIB, 2 * GIB, GIB / 2, GIB / 8);
+      new TrainingMemory(10 * GIB, 2 * GIB, GIB / 2, GIB / 8, false);
 
   @TempDir private Path folder;
 
   private static ExecutorFacts executor(String id, String host, double machineGib) {
-    return new ExecutorFacts(id, host, (long) (machineGib * GIB), 2 * GIB, 0, "amd64");
+    return new ExecutorFacts(id, host, (long) (machineGib * GIB), 4 * GIB, 0, "amd64");
   }
 
   private static MemoryReach reach(int tasksAtATime) {
@@ -40,20 +40,20 @@ class MemoryReachTest {
   @Test
   void executorsShareTheirMachine() {
     ExecutorFacts driver = executor("driver", "d", 16);
-    // 14 GiB outside the heap and 0.6 of it.
-    reach(2).checkExecutors(List.of(executor("0", "a", 15), executor("1", "b", 15)), driver);
+    // 14 GiB outside the heap and 1.8 of it.
+    reach(2).checkExecutors(List.of(executor("0", "a", 16), executor("1", "b", 16)), driver);
     String told = refused(reach(2), driver, executor("0", "a", 29), executor("1", "a", 29));
     assertTrue(
         told.startsWith(
-            "An executor needs 14.6 GiB (base weights 10.0 GiB, 2 tasks at a time 2.0 GiB each), but a has 29.0 GiB, and 2 executors run there; choose fewer executors a host"),
+            "An executor needs 15.8 GiB (base weights 10.0 GiB, 2 tasks at a time 2.0 GiB each), but a has 29.0 GiB, and 2 executors run there; choose fewer executors a host"),
         told);
     told = refused(reach(3), driver, executor("0", "a", 30), executor("1", "b", 15));
     assertTrue(told.contains("but b has 15.0 GiB, and 1 executor runs there"), told);
 
     // The driver has base weights of its own.
-    reach(1).checkExecutors(List.of(executor("0", "d", 24)), driver);
-    told = refused(reach(2), driver, executor("0", "d", 24));
-    assertTrue(told.contains("and 1 executor runs there and the driver, with 10.9 GiB"), told);
+    reach(1).checkExecutors(List.of(executor("0", "d", 25)), driver);
+    told = refused(reach(2), driver, executor("0", "d", 25));
+    assertTrue(told.contains("and 1 executor runs there and the driver, with 11.3 GiB"), told);
   }
 
   @Test
@@ -65,7 +65,7 @@ class MemoryReachTest {
     assertTrue(told.contains("set spark.executor.memoryOverhead to 12289m or more"), told);
     new MemoryReach(NEEDED, 1, 12 * GIB).checkExecutors(List.of(executor("0", "a", 64)), driver);
     told = refused(reach(20), driver, executor("0", "a", 640));
-    assertTrue(told.contains("set spark.executor.memory to 2889m or more"), told);
+    assertTrue(told.contains("set spark.executor.memory to 15689m or more"), told);
   }
 
   @Test
@@ -74,6 +74,9 @@ class MemoryReachTest {
     assertEquals(Long.MAX_VALUE, MemoryReach.overhead(conf.clone().setMaster("spark://a:1")));
     SparkConf yarn = conf.clone().setMaster("yarn");
     assertEquals((long) (0.1 * 8 * GIB), MemoryReach.overhead(yarn));
+    assertEquals(
+        (long) (0.1 * 8 * GIB),
+        MemoryReach.overhead(yarn.clone().set("spark.executor.memory", "8192")));
     assertEquals(384L << 20, MemoryReach.overhead(yarn.clone().remove("spark.executor.memory")));
     assertEquals(
         12 * GIB, MemoryReach.overhead(yarn.clone().set("spark.executor.memoryOverhead", "12g")));
@@ -87,16 +90,41 @@ class MemoryReachTest {
 
   @Test
   void oneProcessHasLimitsOfItsOwn() {
-    reach(1).checkProcess(executor("driver", "d", 13));
+    reach(1).checkProcess(executor("driver", "d", 14));
     assertTrue(
-        assertThrows(UserException.class, () -> reach(1).checkProcess(executor("driver", "d", 12)))
+        assertThrows(UserException.class, () -> reach(1).checkProcess(executor("driver", "d", 13)))
             .getMessage()
-            .contains("but this machine has 12.0 GiB"));
+            .contains("but this machine has 13.0 GiB"));
     ExecutorFacts limited = new ExecutorFacts("driver", "d", 64 * GIB, 2 * GIB, 8 * GIB, "amd64");
     assertTrue(
         assertThrows(UserException.class, () -> reach(1).checkProcess(limited))
             .getMessage()
             .contains("may take 8.0 GiB, four times its Java heap; give Java more with -Xmx"));
+  }
+
+  @Test
+  void theDriverHasAHeapAsWell() {
+    // 200 MiB; adapter, broadcast, sum and, twice, what is added of 128 MiB each.
+    ExecutorFacts least = new ExecutorFacts("driver", "d", 64 * GIB, 840L << 20, 0, "amd64");
+    ExecutorFacts less = new ExecutorFacts("driver", "d", 64 * GIB, 839L << 20, 0, "amd64");
+    reach(2).checkExecutors(List.of(executor("0", "a", 64)), least);
+    String told = refused(reach(2), less, executor("0", "a", 64));
+    assertTrue(told.contains("take 840 MiB of the driver's Java heap, but it has 839 MiB"), told);
+    assertTrue(told.contains("spark.driver.memory 841m or more"), told);
+
+    // In one process two tasks have 768 MiB each, and then there is room for the sum.
+    ExecutorFacts process = new ExecutorFacts("driver", "d", 64 * GIB, 1992L << 20, 0, "amd64");
+    reach(2).checkProcess(process);
+    told = assertThrows(UserException.class, () -> reach(3).checkProcess(process)).getMessage();
+    assertTrue(
+        told.contains(
+            "(128 MiB in each copy, 3 tasks at a time) take 2.7 GiB of this process's Java heap, but it has 1.9 GiB; give Java more with -Xmx2761m"),
+        told);
+
+    // In local rounds the averages of AdamW travel, too, and the driver has an outer momentum.
+    TrainingMemory local = new TrainingMemory(GIB, GIB, GIB, GIB / 8, true);
+    assertEquals((200 + 17 * 128L) << 20, local.driverHeap());
+    assertEquals((200 + 3 * 128 + 2 * 16 * 128L) << 20, local.heap(2));
   }
 
   /** A training on a sequence that needs more than any machine that this runs on has. */

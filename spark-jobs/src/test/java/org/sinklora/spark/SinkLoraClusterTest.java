@@ -11,10 +11,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.core.config.Configurator;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -42,16 +44,20 @@ class SinkLoraClusterTest {
           "spark.executorEnv.SPARK_TESTING",
           "1");
 
+  private static final String ENDPOINT = "fs.s3a.endpoint";
+
   @TempDir private Path folder;
 
   @BeforeAll
   static void set() {
     CLUSTER.forEach(System::setProperty);
+    System.setProperty("spark.hadoop." + ENDPOINT, "http://store");
   }
 
   @AfterAll
   static void clear() {
     CLUSTER.keySet().forEach(System::clearProperty);
+    System.clearProperty("spark.hadoop." + ENDPOINT);
   }
 
   /**
@@ -59,16 +65,18 @@ class SinkLoraClusterTest {
    *
    * @param adapter the trained weights
    * @param rows perplexity and continuation of each
+   * @param evaluated perplexity of a window, with the adapter of a folder
    */
-  private record Outcome(byte[] adapter, List<Row> rows) {}
+  private record Outcome(byte[] adapter, List<Row> rows, double evaluated) {}
 
   @Test
   void executorsOfTheirOwnGiveTheSame() throws IOException {
-    Outcome cluster = run("local-cluster[2,1,1024]");
+    Outcome cluster = run("local-cluster[3,1,1024]");
     Outcome local = run("local[2]");
     assertArrayEquals(local.adapter(), cluster.adapter());
     assertEquals(3, cluster.rows().size());
     assertEquals(local.rows(), cluster.rows());
+    assertEquals(local.evaluated(), cluster.evaluated(), 1e-5 * local.evaluated());
   }
 
   @Test
@@ -104,6 +112,7 @@ class SinkLoraClusterTest {
 
   private Outcome run(String master) throws IOException {
     try (SparkSession spark = SparkSessions.open("test", master)) {
+      executorsAreKnown(spark, master.startsWith("local[") ? 1 : 3);
       Dataset<Row> texts = texts(spark);
       SinkLoraEstimator lora =
           new SinkLoraEstimator()
@@ -134,8 +143,37 @@ class SinkLoraClusterTest {
               .sort("text")
               .collectAsList();
       return new Outcome(
-          Files.readAllBytes(saved.resolve("adapter/adapter_model.safetensors")), rows);
+          Files.readAllBytes(saved.resolve("adapter/adapter_model.safetensors")),
+          rows,
+          evaluate(spark, Path.of("").toAbsolutePath().relativize(saved.resolve("adapter"))));
     }
+  }
+
+  /** At once, though they take seconds to come; and they have the application's Hadoop settings. */
+  private static void executorsAreKnown(SparkSession spark, int executors) {
+    JavaSparkContext context = SparkSessions.context(spark);
+    assertEquals(Math.max(2, executors), TaskThreads.plan(context, 4, 0, 0).tasks());
+    assertEquals(executors, ExecutorFacts.ofAll(context).size());
+    assertEquals(
+        List.of("http://store"),
+        context
+            .parallelize(List.of(ENDPOINT), 1)
+            .map(name -> HadoopSettings.here().get(name))
+            .collect());
+  }
+
+  /**
+   * @param adapter path from the working folder, which is another one in executors
+   */
+  private static double evaluate(SparkSession spark, Path adapter) throws IOException {
+    SparkPlace place = SparkPlace.of(spark);
+    ModelSource source = AdapterFolder.model(adapter.toString(), null, place.storage());
+    int[] tokens = IntStream.range(3, 67).toArray();
+    return place
+        .windows(source, adapter.toString(), Integer.MAX_VALUE)
+        .run(tokens, Map.of(tokens.length, new int[] {0}))
+        .get(tokens.length)
+        .value();
   }
 
   private static Dataset<Row> texts(SparkSession spark) throws IOException {
