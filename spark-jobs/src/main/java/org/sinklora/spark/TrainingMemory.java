@@ -71,9 +71,9 @@ record TrainingMemory(long weights, long task, long trainer, long values, boolea
   }
 
   /**
-   * Of the Java heap, of a task: the adapter at the beginning of the run, and what comes back. Spark
-   * writes that into bytes and these into others, in pieces of a MiB and some bytes, of which each
-   * takes two MiB of a heap of less than 4 GiB.
+   * Of the Java heap, of a task: the adapter at the beginning of the run, and what comes back.
+   * Spark writes that into bytes and these into others, in pieces of a MiB and some bytes, of which
+   * each takes two MiB of a heap of less than 4 GiB.
    */
   private long heapOfTask() {
     return values + 5 * travelling();
@@ -89,11 +89,12 @@ record TrainingMemory(long weights, long task, long trainer, long values, boolea
   }
 
   /**
-   * Of a driver's Java heap during a round: the adapter at the beginning of the run and what goes
-   * to the tasks; in local rounds also the state before it and the outer momentum.
+   * Of a driver's Java heap during a round: the adapter at the beginning of the run, and what goes
+   * to the tasks, in arrays and in bytes; in local rounds also the state before it and the outer
+   * momentum.
    */
   private long heapOfRound() {
-    return JAVA + values + travelling() + (local ? travelling() + values : 0);
+    return JAVA + values + 2 * travelling() + (local ? travelling() + values : 0);
   }
 
   /** Of the Java heap of a driver that does no tasks: the sum and, twice, what is added to it. */
