@@ -84,6 +84,30 @@ class BadInputTest {
   }
 
   @Test
+  void partsOfADataSetThatWereLost() throws IOException {
+    Path data = folder.resolve("data");
+    Path train = Files.createDirectories(data.resolve("train"));
+    Files.copy(SampleData.folder().resolve(DataSetInfo.FILE), data.resolve(DataSetInfo.FILE));
+    Object[] command = SampleData.train(folder.resolve("run"), "--data", data);
+    String said = "beside it says " + rows(data);
+    fails(Cli.run(command), "train has no Parquet file", said, "prepare the data set again");
+    List<String> parts = new ArrayList<>(SampleData.names(SampleData.folder().resolve("train")));
+    parts.removeIf(name -> !name.endsWith(".parquet"));
+    assertTrue(parts.size() > 1, parts.toString());
+    Path part = train.resolve(parts.get(0));
+    Files.copy(SampleData.folder().resolve("train").resolve(parts.get(0)), part);
+    fails(Cli.run(command), "train has ", " rows of ", said, "prepare the data set again");
+    Files.delete(train.resolve(parts.get(0)));
+    Files.delete(train);
+    fails(Cli.run(command), "train has no Parquet file", said);
+  }
+
+  private static String rows(Path data) throws IOException {
+    DataSetInfo.Part train = DataSetInfo.read(Storage.here(), data.toString()).train();
+    return "%,d rows of %,d tokens".formatted(train.rows(), train.tokens());
+  }
+
+  @Test
   void moreTasksThanSequences() throws IOException {
     fails(
         Cli.run(SampleData.train(folder.resolve("run"), "--partitions", 7, "--batch-size", 4)),
