@@ -16,7 +16,7 @@ import org.sinklora.data.TokenStream;
  * @param files {@code parquet} or {@code tokens}; null, from before there were token files, for
  *     Parquet
  * @param layout {@code documents}: a row is a document; {@code packed}: a row is a sequence
- * @param length tokens of a packed row; 0 for documents
+ * @param length tokens of a packed row, at most; 0 for documents
  * @param model location of the model whose tokenizer was used
  * @param tokenizer fingerprint of the tokenizer
  * @param vocabularySize of the tokenizer

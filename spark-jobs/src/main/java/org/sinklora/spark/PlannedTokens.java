@@ -43,7 +43,7 @@ final class PlannedTokens {
           "The data set is packed in sequences of %,d tokens, but the context is %,d; pass --context %d or pack again"
               .formatted(info.length(), context, info.length()));
     }
-    return new ShuffledRows(data.lengths().length, context, seed);
+    return new ShuffledRows(data.lengths(), seed);
   }
 
   /** Whether a sequence may consist of several documents. */
