@@ -90,7 +90,17 @@ record DataSetInfo(
                   .formatted(dataSet, dataSet));
     }
     try {
-      return JSON.readValue(storage.readText(file), DataSetInfo.class);
+      DataSetInfo info = JSON.readValue(storage.readText(file), DataSetInfo.class);
+      if (info == null
+          || info.layout == null
+          || info.tokenizer == null
+          || info.train == null
+          || info.heldOut == null) {
+        throw new UserException(
+            "%s is damaged: it does not say what the data set holds; prepare the data set again"
+                .formatted(file));
+      }
+      return info;
     } catch (JsonProcessingException e) {
       throw new UserException(
           "%s is damaged (%s); prepare the data set again".formatted(file, e.getOriginalMessage()),

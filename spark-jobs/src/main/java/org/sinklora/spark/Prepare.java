@@ -169,6 +169,10 @@ public final class Prepare implements Callable<Integer> {
     if (!tokenFiles) {
       ClassPath.requireSpark("'prepare' without --token-files");
     }
+    if (!tokenFiles && "none".equals(common.master())) {
+      throw new UserException(
+          "--master is none, but Parquet is written with Spark; leave it out, or write --token-files, for which this process is enough");
+    }
     if (tokenFiles && !format.equals("text")) {
       throw new UserException(
           "--token-files have no place for the labels of conversations; leave it out");
