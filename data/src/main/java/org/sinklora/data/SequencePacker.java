@@ -5,8 +5,8 @@ import java.util.function.Consumer;
 
 /**
  * Packs documents into sequences of one length. A sequence begins with BOS, and so does every piece
- * of another document in it, which is how a reader knows where one ends. What fills no sequence at
- * the end is dropped. Used by one thread.
+ * of another document in it, which is how a reader knows where one ends. The last sequence may be
+ * shorter. Used by one thread.
  */
 public final class SequencePacker {
   private final int bos;
@@ -17,7 +17,7 @@ public final class SequencePacker {
   /**
    * @param length tokens of a sequence, at least 2
    * @param bos the token that begins a piece
-   * @param sink receives each full sequence
+   * @param sink receives each sequence
    */
   public SequencePacker(int length, int bos, Consumer<int[]> sink) {
     if (length < 2) {
@@ -53,8 +53,15 @@ public final class SequencePacker {
     }
   }
 
+  /** Ends the last sequence: it has two tokens at least, and may be as long as the others. */
+  public void finish() {
+    if (filled > 0) {
+      flush();
+    }
+  }
+
   private void flush() {
-    sink.accept(sequence.clone());
+    sink.accept(Arrays.copyOf(sequence, filled));
     filled = 0;
   }
 

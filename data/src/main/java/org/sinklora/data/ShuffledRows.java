@@ -1,48 +1,34 @@
 package org.sinklora.data;
 
 import java.util.SplittableRandom;
-import java.util.function.IntUnaryOperator;
 
 /**
  * Training sequences as whole rows of a packed data set, in an order that the seed decides; every
  * pass over the data has another one. Used by one thread at a time.
  */
 public final class ShuffledRows implements SequencePlan {
-  private final IntUnaryOperator length;
+  private final int[] lengths;
   private final long seed;
   private final int[] order;
   private long epoch = -1;
 
   /**
-   * @param rows number of rows
-   * @param length tokens of a row
-   */
-  public ShuffledRows(int rows, int length, long seed) {
-    this(rows, row -> length, seed);
-  }
-
-  /**
    * @param lengths tokens of each row
    */
   public ShuffledRows(int[] lengths, long seed) {
-    this(lengths.length, row -> lengths[row], seed);
-  }
-
-  private ShuffledRows(int rows, IntUnaryOperator length, long seed) {
-    if (rows < 1) {
-      throw new IllegalArgumentException(
-          "The packed data set has no row; it needs more text than one sequence");
+    if (lengths.length < 1) {
+      throw new IllegalArgumentException("The data set has no row; it needs more text");
     }
-    this.length = length;
+    this.lengths = lengths.clone();
     this.seed = seed;
-    this.order = new int[rows];
+    this.order = new int[lengths.length];
   }
 
   @Override
   public Slice slice(long sequence) {
     shuffle(sequence / order.length);
     int row = order[(int) (sequence % order.length)];
-    return new Slice(row, 0, length.applyAsInt(row));
+    return new Slice(row, 0, lengths[row]);
   }
 
   private void shuffle(long wanted) {

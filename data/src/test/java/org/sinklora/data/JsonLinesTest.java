@@ -1,13 +1,18 @@
 package org.sinklora.data;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,6 +40,38 @@ class JsonLinesTest {
     assertFails("[1]", "line 1", "no object");
     assertFails("{\"body\":3}", "no text");
     assertFails("\n\n", "is empty");
+    assertFails("{\"body\":\"x\"}\n{\"body\":null}", "line 2", "has null in the field 'body'");
+    assertFails("{\"body\":\"x\"}{\"body\":\"y\"}", "line 1", "nothing else on the line");
+    assertFails("{\"body\":\"x\"} trailing", "line 1", "nothing else on the line");
+  }
+
+  @Test
+  void linesAreStrictUtf8() throws IOException {
+    Path file = folder.resolve("a.jsonl");
+    byte[] latin1 = "{\"body\":\"x\"}\r\n{\"body\":\"zw\u00f6lf\"}".getBytes(ISO_8859_1);
+    Files.write(file, latin1);
+    String said = assertThrows(IOException.class, () -> JsonLines.read(file, "body")).getMessage();
+    assertTrue(said.contains("line 2 is not UTF-8 at byte 11 of the line"), said);
+    // As Hadoop gives the lines.
+    byte[] second = Arrays.copyOfRange(latin1, 14, latin1.length + 5);
+    int length = latin1.length - 14;
+    assertThrows(IOException.class, () -> JsonLines.document(second, length, "body", "it"));
+    second[11] = 'o';
+    assertEquals("zwolf", JsonLines.document(second, length, "body", "it").get().text());
+  }
+
+  @Test
+  void linesEndInEveryWayAndAByteOrderMarkIsNoneOfTheText() throws IOException {
+    String long1 = "x".repeat(70_000);
+    String text = "\uFEFFone\r\ntwo\rthree\n\n" + long1 + "\r";
+    try (Utf8Lines lines =
+        new Utf8Lines(new ByteArrayInputStream(text.getBytes(UTF_8)), "a.jsonl")) {
+      for (String expected : List.of("one", "two", "three", "", long1)) {
+        assertEquals(expected, lines.next());
+      }
+      assertEquals("a.jsonl, line 5", lines.where());
+      assertNull(lines.next());
+    }
   }
 
   @Test

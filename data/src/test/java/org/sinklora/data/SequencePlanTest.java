@@ -39,17 +39,20 @@ class SequencePlanTest {
                 IllegalArgumentException.class, () -> new RandomWindows(new int[] {3, 9}, 10, 0))
             .getMessage();
     assertTrue(said.contains("No document has 10 tokens: the longest of 2 has 9"), said);
-    assertThrows(IllegalArgumentException.class, () -> new ShuffledRows(0, 10, 0));
+    assertThrows(IllegalArgumentException.class, () -> new ShuffledRows(new int[0], 0));
   }
 
   @Test
   void shuffledRowsTakeEveryRowOnceAPass() {
-    ShuffledRows rows = new ShuffledRows(17, 10, 3);
+    int[] lengths = new int[17];
+    Arrays.setAll(lengths, row -> 10 + row);
+    ShuffledRows rows = new ShuffledRows(lengths, 3);
     int[] first = order(rows, 0);
     int[] second = order(rows, 17);
     assertEquals(17, new HashSet<>(Arrays.stream(first).boxed().toList()).size());
     assertEquals(17, new HashSet<>(Arrays.stream(second).boxed().toList()).size());
     assertTrue(!Arrays.equals(first, second));
+    assertEquals(new SequencePlan.Slice(first[3], 0, 10 + first[3]), rows.slice(3));
     // Back in an earlier pass, it is the same one.
     assertEquals(first[3], rows.slice(3).row());
   }

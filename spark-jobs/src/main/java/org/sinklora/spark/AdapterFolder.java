@@ -99,9 +99,9 @@ final class AdapterFolder {
     JsonNode json = JSON.readTree(storage.readText(file));
     String location = base != null ? base : json.path("base_model").asText();
     Quantization quantization = Quantization.parse(json.path("quantization").asText("none"));
-    ModelSource source =
-        new ModelSource(location, json.path("model_config").toString(), quantization);
-    ModelConfig plain = ModelSource.of(location, storage).config();
+    ModelSource stored = ModelSource.of(location, storage);
+    ModelSource source = stored.under(json.path("model_config").toString()).quantized(quantization);
+    ModelConfig plain = stored.config();
     if (plain.hiddenSize() != source.config().hiddenSize()
         || plain.vocabSize() != source.config().vocabSize()
         || plain.numHiddenLayers() != source.config().numHiddenLayers()) {

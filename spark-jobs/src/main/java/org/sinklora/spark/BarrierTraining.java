@@ -54,6 +54,7 @@ final class BarrierTraining {
     folder.check(settings);
     TrainingData data = TrainingData.open(place, target.data(), model);
     SequenceFeed feed = new SequenceFeed(data, settings);
+    feed.unused().forEach(System.err::println);
     JavaSparkContext context = SparkSessions.context(spark);
     ModelReach.check(context, model);
     RankSequences sequences = RankSequences.broadcast(context, feed, settings);

@@ -22,8 +22,8 @@ final class CommonOptions {
       names = "--master",
       paramLabel = "URL",
       description =
-          "Where Spark runs; none: this process works alone, without Spark. Default: what"
-              + " spark-submit says, else local[*].")
+          "Where Spark runs; none: this process works alone, without Spark, which writes no Parquet."
+              + " Default: what spark-submit says, else local[*].")
   private String master;
 
   @Option(names = "--verbose", description = "Show where a failure came from.")

@@ -17,7 +17,7 @@ import org.sinklora.data.TokenStream;
  * @param files {@code parquet} or {@code tokens}; null, from before there were token files, for
  *     Parquet
  * @param layout {@code documents}: a row is a document; {@code packed}: a row is a sequence
- * @param length tokens of a packed row; 0 for documents
+ * @param length tokens of a packed row, at most; 0 for documents
  * @param model location of the model whose tokenizer was used
  * @param tokenizer fingerprint of the tokenizer
  * @param vocabularySize of the tokenizer
@@ -93,7 +93,17 @@ record DataSetInfo(
                   .formatted(dataSet, dataSet));
     }
     try {
-      return JSON.readValue(storage.readText(file), DataSetInfo.class);
+      DataSetInfo info = JSON.readValue(storage.readText(file), DataSetInfo.class);
+      if (info == null
+          || info.layout == null
+          || info.tokenizer == null
+          || info.train == null
+          || info.heldOut == null) {
+        throw new UserException(
+            "%s is damaged: it does not say what the data set holds; prepare the data set again"
+                .formatted(file));
+      }
+      return info;
     } catch (JsonProcessingException e) {
       throw new UserException(
           "%s is damaged (%s); prepare the data set again".formatted(file, e.getOriginalMessage()),

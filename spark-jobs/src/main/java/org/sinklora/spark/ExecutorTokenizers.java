@@ -5,16 +5,20 @@ import org.sinklora.data.Tokenizer;
 
 /** The tokenizer of this process, shared by its tasks. */
 final class ExecutorTokenizers {
-  private static String location;
+  /** What a tokenizer depends on: not on the configuration that the model is run under. */
+  private record Key(String location, String version) {}
+
+  private static Key current;
   private static Tokenizer tokenizer;
 
   private ExecutorTokenizers() {}
 
   static synchronized Tokenizer of(ModelSource model) throws IOException {
-    if (!model.location().equals(location)) {
+    Key wanted = new Key(model.location(), model.version());
+    if (!wanted.equals(current)) {
       // The old one may still be in use by a task; it holds little memory.
       tokenizer = Tokenizer.load(model.folder(SparkSessions.taskStorage()));
-      location = model.location();
+      current = wanted;
     }
     return tokenizer;
   }

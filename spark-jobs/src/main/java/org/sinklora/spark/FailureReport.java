@@ -11,11 +11,18 @@ import picocli.CommandLine;
 
 /** Reports a failure in one line; with {@code --verbose} with its stack trace. */
 final class FailureReport implements CommandLine.IExecutionExceptionHandler {
+  private static final String LARGE_STEPS =
+      "give Java more with -Xmx, or choose a shorter context or --gradient-checkpointing";
+
+  private static final String LARGE_TEXTS =
+      "give Java more, for example SINKLORA_JAVA_OPTS=-Xmx16g, or make smaller documents of large texts: split the files, or write JSON lines";
+
   @Override
   public int handleExecutionException(
       Exception e, CommandLine commandLine, CommandLine.ParseResult parsed) {
     PrintWriter err = commandLine.getErr();
-    err.println("sinklora: " + oneLine(describe(e)));
+    boolean prepares = commandLine.getCommandName().equals("prepare");
+    err.println("sinklora: " + oneLine(describe(e, prepares ? LARGE_TEXTS : LARGE_STEPS)));
     boolean verbose =
         commandLine.getCommandSpec().mixins().containsKey("common")
             && ((CommonOptions) commandLine.getCommandSpec().mixins().get("common").userObject())
@@ -28,11 +35,17 @@ final class FailureReport implements CommandLine.IExecutionExceptionHandler {
 
   /** What went wrong, in the words of whoever noticed it. */
   static String describe(Throwable failure) {
+    return describe(failure, LARGE_STEPS);
+  }
+
+  /**
+   * @param wayOut where memory is short
+   */
+  private static String describe(Throwable failure, String wayOut) {
     Throwable cause = cause(failure);
     String message = cause.getMessage();
     if (cause instanceof OutOfMemoryError) {
-      return "Out of memory (%s); give Java more with -Xmx, or choose a shorter context or --gradient-checkpointing"
-          .formatted(message);
+      return "Out of memory (%s); %s".formatted(message, wayOut);
     }
     if (isSparks(cause)) {
       return taskFailure(message);

@@ -1,8 +1,11 @@
 package org.sinklora.spark;
 
+import static org.apache.spark.sql.functions.aggregate;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.exists;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.size;
 import static org.apache.spark.sql.functions.when;
 
@@ -22,6 +25,7 @@ import org.sinklora.data.Tokenizer;
 /** A DataFrame as a data set on disk, as {@link Prepare} would write it, nothing held out. */
 final class FrameDataSet {
   private static final DataType IDS = DataTypes.createArrayType(DataTypes.IntegerType);
+  private static final String IDS_COLUMN = "input_ids";
   private static final String TEXT = "text";
   private static final String LABELS = "labels";
   private static final String PIECES = "pieces";
@@ -56,7 +60,9 @@ final class FrameDataSet {
     try (Tokenizer tokenizer = Tokenizer.load(model.folder(SparkSessions.storage(spark)))) {
       ModelFit.check(tokenizer, model);
       if (OutputSchema.isIds(frame.schema().apply(column).dataType())) {
-        writeIds(tokenizer, folder);
+        try (JobDescription job = JobDescription.of("fit: reading the token ids")) {
+          writeIds(tokenizer, folder);
+        }
       } else {
         writeTexts(tokenizer, minimumCharacters, folder);
       }
@@ -67,7 +73,10 @@ final class FrameDataSet {
       throws IOException {
     // Computed once: a frame may give other rows the next time.
     String staged = folder + "-texts";
-    frame.select(col(column).as(TEXT)).na().drop().write().parquet(staged);
+    try (JobDescription job = JobDescription.of("fit: reading the texts")) {
+      Column text = OutputSchema.column(column).as(TEXT);
+      frame.select(text).na().drop().write().parquet(staged);
+    }
     TextSources texts = new TextSources(SparkSessions.storage(spark), List.of());
     texts.add(staged);
     PreparationSettings settings =
@@ -81,21 +90,34 @@ final class FrameDataSet {
     boolean supervised = columns.contains(LABELS);
     boolean pieces = supervised && columns.contains(PIECES);
     List<String> names = new ArrayList<>(List.of(column));
-    List<Column> read = new ArrayList<>(List.of(col(column).cast(IDS).as("input_ids")));
+    List<Column> read =
+        new ArrayList<>(List.of(OutputSchema.column(column).cast(IDS).as(IDS_COLUMN)));
     for (String other : supervised ? List.of(LABELS, PIECES) : List.<String>of()) {
       if (columns.contains(other)) {
+        checkIsOfIds(other);
         names.add(other);
         read.add(col(other).cast(IDS).as(other));
       }
     }
     Dataset<Row> ordered =
         (columns.contains(DOCUMENT) ? frame.sort(DOCUMENT) : frame.toDF())
-            .filter(size(col(column)).gt(0))
+            .filter(size(OutputSchema.column(column)).gt(0))
             .select(read.toArray(Column[]::new));
     String train = Storage.child(folder, Split.TRAIN.folder());
     try (NumberedRows numbered = NumberedRows.of(ordered)) {
       Dataset<Row> rows = numbered.rows();
       checkNoNulls(rows, names);
+      if (supervised) {
+        checkSum(
+            rows, LABELS, size(col(LABELS)), "labels; each id needs one, -100 to bear no loss");
+      }
+      if (pieces) {
+        Column sum = aggregate(col(PIECES), lit(0), Column::plus);
+        checkSum(rows, PIECES, sum, "ids in its pieces; they are the lengths of its examples");
+      }
+      if (packedLength > 0 && !supervised) {
+        checkPacked(rows);
+      }
       rows.write().parquet(train);
     }
     boolean packed = supervised ? pieces : packedLength > 0;
@@ -114,6 +136,52 @@ final class FrameDataSet {
             ParquetTokens.part(spark, train, supervised),
             new DataSetInfo.Part(0, 0, "0"));
     SparkSessions.storage(spark).writeText(Storage.child(folder, DataSetInfo.FILE), info.toJson());
+  }
+
+  /** Beside ids such a column belongs to them, unless it is an unrelated one of the same name. */
+  private void checkIsOfIds(String other) {
+    DataType type = frame.schema().apply(other).dataType();
+    if (!OutputSchema.isIds(type)) {
+      throw new UserException(
+          "The column '%s' is %s; beside the token ids of '%s' it must be array<int>, %s; rename it or leave it out if it is something else"
+              .formatted(
+                  other,
+                  type.catalogString(),
+                  column,
+                  other.equals(LABELS)
+                      ? "a label for each id"
+                      : "the lengths of the examples in a row"));
+    }
+  }
+
+  /**
+   * @param found how many ids the other column speaks of
+   * @param what these are, and what is expected of them
+   */
+  private void checkSum(Dataset<Row> rows, String other, Column found, String what) {
+    Column ids = size(col(IDS_COLUMN));
+    List<Row> wrong =
+        rows.filter(found.notEqual(ids))
+            .select(col(DOCUMENT), ids, found)
+            .sort(DOCUMENT)
+            .limit(1)
+            .collectAsList();
+    if (!wrong.isEmpty()) {
+      Row row = wrong.get(0);
+      throw new UserException(
+          "The columns '%s' and '%s' do not fit: row %d has %d ids and %d %s (empty rows left out, rows count from 0, in the order of 'document' if there is one)"
+              .formatted(column, other, row.getLong(0), row.getInt(1), row.getInt(2), what));
+    }
+  }
+
+  /** Of packed rows, no window is taken: a longer one would be trained on whole. */
+  private void checkPacked(Dataset<Row> rows) {
+    Row longest = rows.agg(max(size(col(IDS_COLUMN)))).first();
+    if (!longest.isNullAt(0) && longest.getInt(0) > packedLength) {
+      throw new UserException(
+          "pack is set, so each row of the column '%s' is a packed sequence (documents one behind the other, each from its BOS on) of at most the %,d tokens of --context; the longest has %,d: choose a larger --context, cut the rows, or leave out pack"
+              .formatted(column, packedLength, longest.getInt(0)));
+    }
   }
 
   /**

@@ -18,7 +18,8 @@ final class JsonLinesReader implements ChunkReader {
   @Override
   public Text next() throws IOException {
     for (var line = lines.next(); line != null; line = lines.next()) {
-      Optional<Document> document = JsonLines.document(line.toString(), field, lines.where() + ",");
+      Optional<Document> document =
+          JsonLines.document(line.getBytes(), line.getLength(), field, lines.where() + ",");
       if (document.isPresent()) {
         return Text.of("", document.get());
       }

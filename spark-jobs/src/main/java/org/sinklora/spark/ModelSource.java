@@ -9,8 +9,10 @@ import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.sinklora.compute.Device;
 import org.sinklora.data.BundledModel;
+import org.sinklora.data.Document;
 import org.sinklora.lora.CausalLm;
 import org.sinklora.lora.ModelConfig;
 import org.sinklora.lora.Quantization;
@@ -23,28 +25,49 @@ import org.sinklora.lora.RopeScaling;
  * @param location name of the bundled model, or the Hadoop path of a Hugging Face model folder
  * @param configJson the configuration, which may have a longer context than the folder's
  * @param quantization how the weights of its linears are kept
+ * @param version changes with the files of the folder, so that nobody goes on with older ones that
+ *     he has loaded
  */
-record ModelSource(String location, String configJson, Quantization quantization)
+record ModelSource(String location, String configJson, Quantization quantization, String version)
     implements Serializable {
   private static final JsonMapper JSON = new JsonMapper();
   private static final Set<String> SCALINGS = Set.of("linear", "dynamic", "yarn", "none");
 
   /** The model as it is. */
   static ModelSource of(String location, Storage storage) throws IOException {
-    return of(location, ModelConfig.read(folder(location, storage)));
+    Path folder = folder(location, storage);
+    return new ModelSource(
+        location,
+        ModelConfig.read(folder).json().toString(),
+        Quantization.NONE,
+        location.equals(BundledModel.NAME) ? "" : version(folder));
   }
 
-  private static ModelSource of(String location, ModelConfig config) {
-    return new ModelSource(location, config.json().toString(), Quantization.NONE);
+  /** Of sizes and times: to read the weights themselves would take as long as to load them. */
+  private static String version(Path folder) throws IOException {
+    StringBuilder all = new StringBuilder();
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+        all.append(
+            "%s %d %s%n"
+                .formatted(file.getFileName(), Files.size(file), Files.getLastModifiedTime(file)));
+      }
+    }
+    return Document.ofContent(all.toString()).name();
   }
 
   /** The model with the weights of its linears kept in another way. */
   ModelSource quantized(Quantization kept) {
-    return new ModelSource(location, configJson, kept);
+    return new ModelSource(location, configJson, kept, version);
+  }
+
+  /** The model under another configuration. */
+  ModelSource under(String config) {
+    return new ModelSource(location, config, quantization, version);
   }
 
   private ModelSource with(ModelConfig config) {
-    return of(location, config).quantized(quantization);
+    return under(config.json().toString());
   }
 
   /**

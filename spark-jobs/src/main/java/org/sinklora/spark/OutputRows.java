@@ -21,16 +21,21 @@ final class OutputRows implements MapPartitionsFunction<Row, Row> {
 
   private final RowOutput output;
   private final int column;
+  private final String name;
   private final boolean text;
+  private final int vocabulary;
 
   /**
    * @param column that is read
+   * @param name of it
    * @param text whether it holds texts, else token ids
    */
-  OutputRows(RowOutput output, int column, boolean text) {
+  OutputRows(RowOutput output, int column, String name, boolean text) {
     this.output = output;
     this.column = column;
+    this.name = name;
     this.text = text;
+    this.vocabulary = output.model().config().vocabSize();
   }
 
   @Override
@@ -62,15 +67,16 @@ final class OutputRows implements MapPartitionsFunction<Row, Row> {
     while (rows.hasNext() && taken.size() < TOGETHER) {
       Row row = rows.next();
       taken.add(row);
-      if (!row.isNullAt(column)) {
-        tokens.add(tokens(row));
-      }
+      tokens.add(row.isNullAt(column) ? new int[0] : tokens(row));
     }
-    Iterator<Object> values = output.of(tokens).iterator();
-    for (Row row : taken) {
+    // Of nothing there is no value.
+    Iterator<Object> values =
+        output.of(tokens.stream().filter(ids -> ids.length > 0).toList()).iterator();
+    for (int at = 0; at < taken.size(); at++) {
+      Row row = taken.get(at);
       Object[] all = new Object[row.size() + 1];
       Arrays.setAll(all, i -> i < row.size() ? row.get(i) : null);
-      if (!row.isNullAt(column)) {
+      if (tokens.get(at).length > 0) {
         all[row.size()] = values.next();
       }
       ready.add(RowFactory.create(all));
@@ -80,6 +86,20 @@ final class OutputRows implements MapPartitionsFunction<Row, Row> {
   private int[] tokens(Row row) throws IOException {
     return text
         ? output.tokens(ExecutorTokenizers.of(output.model()), row.getString(column))
-        : row.<Number>getList(column).stream().mapToInt(Number::intValue).toArray();
+        : row.<Number>getList(column).stream().mapToInt(this::id).toArray();
+  }
+
+  private int id(Number number) {
+    if (number == null) {
+      throw new UserException(
+          "The column '%s' has null among the token ids of a row; leave such rows out"
+              .formatted(name));
+    }
+    if (number.longValue() < 0 || number.longValue() >= vocabulary) {
+      throw new UserException(
+          "The column '%s' holds the token id %d, outside the %,d of the model; was it made with another tokenizer?"
+              .formatted(name, number.longValue(), vocabulary));
+    }
+    return number.intValue();
   }
 }

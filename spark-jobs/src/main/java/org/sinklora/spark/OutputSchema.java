@@ -1,6 +1,8 @@
 package org.sinklora.spark;
 
 import java.util.List;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -43,6 +45,11 @@ final class OutputSchema {
           "The column '%s' is %s; inputCol takes texts (string) or token ids (array<int>)"
               .formatted(input, type.catalogString()));
     }
+  }
+
+  /** The column of just this name, which may have dots in it. */
+  static Column column(String name) {
+    return functions.col("`" + name.replace("`", "``") + "`");
   }
 
   /** Whether a column of this type holds token ids. */

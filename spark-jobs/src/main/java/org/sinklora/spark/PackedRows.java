@@ -49,7 +49,7 @@ final class PackedRows {
   }
 
   /**
-   * Rows of one length, {@code input_ids}.
+   * Rows of one length, {@code input_ids}; the last one of each group is as long as what is left.
    *
    * @param documents {@code input_ids} and {@code document}
    */
@@ -171,10 +171,9 @@ final class PackedRows {
       packer.add(row._2());
     }
 
-    /** What fills no sequence is dropped: less than one for each group. */
     @Override
     void end() {
-      packer = null;
+      packer.finish();
     }
   }
 

@@ -1,6 +1,7 @@
 package org.sinklora.spark;
 
 import java.io.Serializable;
+import java.util.Arrays;
 import java.util.List;
 import scala.runtime.AbstractFunction1;
 
@@ -83,6 +84,17 @@ final class ParamRule<T> extends AbstractFunction1<T, Object> implements Seriali
    */
   static ParamRule<String> that(String name, Words words, String limit) {
     return new ParamRule<>(value -> require(words.have(value), name, "'" + value + "'", limit));
+  }
+
+  /** Lists of words with something in them. */
+  static ParamRule<String[]> someOf(String name) {
+    return new ParamRule<>(
+        words ->
+            require(
+                words.length > 0 && Arrays.stream(words).noneMatch(String::isBlank),
+                name,
+                Arrays.toString(words),
+                "one name or more, none of them empty"));
   }
 
   /** What a parser reads, whose message says what it takes. */

@@ -14,10 +14,11 @@ import org.sinklora.data.Document;
 
 /** The texts of the row groups of a Parquet file that lie in a range of it; nulls are left out. */
 final class ParquetTextReader implements ChunkReader {
+  private final String file;
   private final ParquetReader<Group> rows;
 
   ParquetTextReader(TextChunk chunk, String column) throws IOException {
-    String file = chunk.source().file();
+    file = chunk.source().file();
     rows =
         ParquetReader.builder(new OneColumn(file, column), new Path(file))
             .withConf(new Configuration(HadoopSettings.here()))
@@ -58,12 +59,25 @@ final class ParquetTextReader implements ChunkReader {
 
   @Override
   public Text next() throws IOException {
-    for (Group row = rows.read(); row != null; row = rows.read()) {
+    for (Group row = read(); row != null; row = read()) {
       if (row.getFieldRepetitionCount(0) > 0) {
         return Text.of("", Document.ofContent(row.getString(0, 0)));
       }
     }
     return null;
+  }
+
+  /** The library names no file, and what a cut one holds it takes for numbers. */
+  private Group read() throws IOException {
+    try {
+      return rows.read();
+    } catch (UserException e) {
+      throw e;
+    } catch (IOException | RuntimeException e) {
+      throw new IOException(
+          "%s can't be read as Parquet (%s); if it is cut short or damaged, copy it again"
+              .formatted(file, FailureReport.oneLine(FailureReport.describe(e))));
+    }
   }
 
   @Override

@@ -25,6 +25,8 @@ import scala.Tuple2;
  * conversations also {@code labels: array<int>} and, packed, {@code pieces: array<int>}.
  */
 final class ParquetTokens implements TokenDataSet {
+  private static final String PARQUET = ".parquet";
+
   private static final StructType REQUEST =
       new StructType()
           .add("position", DataTypes.IntegerType, false)
@@ -54,10 +56,7 @@ final class ParquetTokens implements TokenDataSet {
     this.vocabulary = vocabulary;
     // Of each row the driver keeps 12 bytes: 80 million rows fit Spark's
     // spark.driver.maxResultSize.
-    Column size =
-        info.packed() && !info.supervised()
-            ? functions.lit(info.length())
-            : functions.size(functions.col("input_ids"));
+    Column size = functions.size(functions.col("input_ids"));
     List<Tuple2<long[], int[]>> parts =
         rows.select(functions.col("document"), size)
             .sort("document")
@@ -84,16 +83,38 @@ final class ParquetTokens implements TokenDataSet {
   /**
    * @param tokenizer fingerprint that the data must have been made with
    * @param vocabulary ids of the model
-   * @throws UserException if the data set is missing, empty, or made for another tokenizer
+   * @throws UserException if the data set is missing, empty, not whole, or made for another
+   *     tokenizer
    */
   static ParquetTokens open(
       SparkSession spark, String location, Split split, String tokenizer, int vocabulary)
       throws IOException {
-    DataSetInfo info = DataSetInfo.read(SparkSessions.storage(spark), location);
+    Storage storage = SparkSessions.storage(spark);
+    DataSetInfo info = DataSetInfo.read(storage, location);
     TokenDataSet.check(info, location, split, tokenizer);
     String folder = Storage.child(location, split.folder());
-    return new ParquetTokens(
-        spark, location, info, SparkSessions.parquet(spark, folder), vocabulary);
+    DataSetInfo.Part said = info.part(split);
+    boolean hasFiles =
+        storage.exists(folder)
+            && storage.list(folder).stream().anyMatch(file -> file.name().endsWith(PARQUET));
+    if (!hasFiles) {
+      throw notWhole(folder, "no Parquet file", said);
+    }
+    ParquetTokens tokens =
+        new ParquetTokens(
+            spark, location, info, SparkSessions.parquet(spark, folder), vocabulary);
+    long found = IntStream.of(tokens.lengths).asLongStream().sum();
+    if (tokens.lengths.length != said.rows() || found != said.tokens()) {
+      throw notWhole(
+          folder, "%,d rows of %,d tokens".formatted(tokens.lengths.length, found), said);
+    }
+    return tokens;
+  }
+
+  private static UserException notWhole(String folder, String found, DataSetInfo.Part said) {
+    return new UserException(
+        "%s has %s, but %s beside it says %,d rows of %,d tokens: files were lost or changed; prepare the data set again"
+            .formatted(folder, found, DataSetInfo.FILE, said.rows(), said.tokens()));
   }
 
   /**

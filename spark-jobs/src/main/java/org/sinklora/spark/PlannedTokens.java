@@ -2,6 +2,7 @@ package org.sinklora.spark;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.sinklora.data.RandomWindows;
 import org.sinklora.data.SequencePacker;
@@ -13,6 +14,7 @@ import org.sinklora.data.ShuffledRows;
 final class PlannedTokens {
   private final TokenDataSet data;
   private final SequencePlan plan;
+  private final int context;
 
   /**
    * @param context tokens of a sequence
@@ -21,6 +23,7 @@ final class PlannedTokens {
    */
   PlannedTokens(TokenDataSet data, int context, long seed) {
     this.data = data;
+    this.context = context;
     this.plan = plan(data, context, seed);
   }
 
@@ -43,7 +46,31 @@ final class PlannedTokens {
           "The data set is packed in sequences of %,d tokens, but the context is %,d; pass --context %d or pack again"
               .formatted(info.length(), context, info.length()));
     }
-    return new ShuffledRows(data.lengths().length, context, seed);
+    return new ShuffledRows(data.lengths(), seed);
+  }
+
+  /**
+   * Says what is not trained on, since documents shorter than a sequence have no window; empty if
+   * there are none.
+   *
+   * @param location of the data set
+   */
+  Optional<String> unused(String location) {
+    int[] lengths = data.lengths();
+    int[] usable = IntStream.of(lengths).filter(length -> length >= context).toArray();
+    if (!(plan instanceof RandomWindows) || usable.length == lengths.length) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        "Only %,d of the %,d documents of %s are trained on, %,d of %,d tokens: the others are shorter than the context of %,d tokens; 'prepare --pack %d' takes them too, or choose a shorter --context"
+            .formatted(
+                usable.length,
+                lengths.length,
+                location,
+                IntStream.of(usable).asLongStream().sum(),
+                IntStream.of(lengths).asLongStream().sum(),
+                context,
+                context));
   }
 
   /** Whether a sequence may consist of several documents. */

@@ -133,6 +133,14 @@ final class Preparation {
         throw TokenizedTexts.noneLeft(settings.minimumCharacters());
       }
       DataSetInfo info = write(parts, tokenizer, request, fresh);
+      if (settings.packedLength() > 0 && info.train().rows() == 0 && info.heldOutShare() < 1) {
+        throw new UserException(
+            "There is nothing to pack: of %,d documents, %,d are held out (--held-out %s); give more text or a smaller share"
+                .formatted(
+                    parts.stream().mapToLong(TokenPart::documents).sum(),
+                    info.heldOut().rows(),
+                    info.heldOutShare()));
+      }
       storage.writeText(Storage.child(fresh, DataSetInfo.FILE), info.toJson());
       QualityReport report = report(choices, parts, info, start);
       storage.writeText(

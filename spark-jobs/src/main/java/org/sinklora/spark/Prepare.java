@@ -123,9 +123,10 @@ public final class Prepare implements Callable<Integer> {
       defaultValue = "0",
       paramLabel = "TOKENS",
       description =
-          "Pack the training documents into sequences of this length. Default: keep documents, of"
-              + " which training takes random windows. Conversations stay whole: as many a sequence"
-              + " as fit, longer ones are left out; without --pack one a sequence.")
+          "Pack the training documents into sequences of this length; of each 4,096 documents the"
+              + " last sequence is as long as what is left. Default: keep documents, of which"
+              + " training takes random windows. Conversations stay whole: as many a sequence as"
+              + " fit, longer ones are left out; without --pack one a sequence.")
   private int pack;
 
   @Option(
@@ -166,6 +167,10 @@ public final class Prepare implements Callable<Integer> {
     }
     if (!tokenFiles) {
       ClassPath.requireSpark("'prepare' without --token-files");
+    }
+    if (!tokenFiles && "none".equals(common.master())) {
+      throw new UserException(
+          "--master is none, but Parquet is written with Spark; leave it out, or write --token-files, for which this process is enough");
     }
     if (tokenFiles && !format.equals("text")) {
       throw new UserException(

@@ -42,7 +42,10 @@ record QualityReport(
   /** The text of another document. */
   static final String DUPLICATE = "duplicate";
 
-  /** The name of another document, whose text differs. */
+  /**
+   * The name of another document, whose text differs: an object store may have {@code a.jar/b.java}
+   * beside an {@code a.jar} with a {@code b.java}.
+   */
   static final String SAME_NAME = "same_name";
 
   /** Nearly the text of another document. */

@@ -108,6 +108,15 @@ final class SequenceFeed implements StepSequences {
     return packed ? number * context : number;
   }
 
+  /** Says of each data set what is not trained on, if there is something. */
+  List<String> unused() {
+    List<String> said = new ArrayList<>();
+    for (int set = 0; set < sets.size(); set++) {
+      sets.get(set).unused(mix.sources().get(set).location()).ifPresent(said::add);
+    }
+    return said;
+  }
+
   /** What the whole run takes from each data set, as it stands in the JSON file. */
   ArrayNode shares() {
     ArrayNode shares = new JsonMapper().createArrayNode();

@@ -11,11 +11,14 @@ import org.apache.spark.ml.util.DefaultParamsWritable;
 import org.apache.spark.ml.util.Identifiable;
 import org.apache.spark.ml.util.MLReader;
 import org.apache.spark.ml.util.MLWriter;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -72,12 +75,26 @@ public final class SinkLoraModel extends Model<SinkLoraModel>
     int column = schema.fieldIndex(getInputCol());
     boolean text = schema.apply(column).dataType().equals(DataTypes.StringType);
     try {
-      return dataset
-          .toDF()
-          .mapPartitions(new OutputRows(rowOutput(spark), column, text), Encoders.row(schema));
+      OutputRows rows = new OutputRows(rowOutput(spark), column, getInputCol(), text);
+      return withMetadata(
+          dataset.toDF().mapPartitions(rows, Encoders.row(schema)), dataset.schema());
     } catch (IOException e) {
       throw new UncheckedIOException(e.getMessage(), e);
     }
+  }
+
+  /**
+   * Of what a function gives, Spark keeps names and types: a StringIndexer's labels are neither.
+   */
+  private static Dataset<Row> withMetadata(Dataset<Row> rows, StructType schema) {
+    Dataset<Row> kept = rows;
+    for (StructField field : schema.fields()) {
+      if (!field.metadata().equals(Metadata.empty())) {
+        Column column = OutputSchema.column(field.name()).as(field.name(), field.metadata());
+        kept = kept.withColumn(field.name(), column);
+      }
+    }
+    return kept;
   }
 
   private RowOutput rowOutput(SparkSession spark) throws IOException {

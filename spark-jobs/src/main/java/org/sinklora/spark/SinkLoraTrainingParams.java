@@ -219,7 +219,8 @@ public interface SinkLoraTrainingParams<S extends SinkLoraTrainingParams<S>>
 
   /** Linears with a LoRA update. */
   default StringArrayParam targetModules() {
-    return new StringArrayParam(this, "targetModules", "linears with a LoRA update");
+    return new StringArrayParam(
+        this, "targetModules", "linears with a LoRA update", ParamRule.someOf("targetModules"));
   }
 
   /** Value of {@link #targetModules()}. */
@@ -522,7 +523,7 @@ public interface SinkLoraTrainingParams<S extends SinkLoraTrainingParams<S>>
 
   /**
    * Whether short documents share a sequence; of a column with token ids, whether its rows are such
-   * sequences already.
+   * sequences already, of at most the context's tokens.
    */
   default BooleanParam pack() {
     return new BooleanParam(

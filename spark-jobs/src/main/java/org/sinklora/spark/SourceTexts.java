@@ -1,15 +1,13 @@
 package org.sinklora.spark;
 
-import java.io.BufferedReader;
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Optional;
 import org.sinklora.data.Document;
 import org.sinklora.data.JsonLines;
+import org.sinklora.data.Utf8Lines;
 
 /**
  * The texts of {@link TextSources}, read by this process: one by one, or those of a jar at once.
@@ -22,8 +20,7 @@ final class SourceTexts implements Closeable {
   private final Deque<TextSources.Source> jars;
   private final Deque<TextSources.Source> linesFiles;
   private final Deque<Text> ofJar = new ArrayDeque<>();
-  private String linesFile;
-  private BufferedReader lines;
+  private Utf8Lines lines;
 
   /**
    * @param field of JSON lines that holds the text
@@ -55,8 +52,8 @@ final class SourceTexts implements Closeable {
 
   private Text nextOfLines() throws IOException {
     while (lines != null || openLines()) {
-      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        Optional<Document> document = JsonLines.document(line, field, "A line of " + linesFile);
+      for (String line = lines.next(); line != null; line = lines.next()) {
+        Optional<Document> document = JsonLines.document(line, field, lines.where());
         if (document.isPresent()) {
           return Text.of("", document.get());
         }
@@ -70,9 +67,8 @@ final class SourceTexts implements Closeable {
     if (linesFiles.isEmpty()) {
       return false;
     }
-    linesFile = linesFiles.remove().file();
-    lines =
-        new BufferedReader(new InputStreamReader(storage.open(linesFile), StandardCharsets.UTF_8));
+    String file = linesFiles.remove().file();
+    lines = new Utf8Lines(storage.open(file), file);
     return true;
   }
 

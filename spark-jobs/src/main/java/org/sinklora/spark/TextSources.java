@@ -91,7 +91,22 @@ final class TextSources {
   private final List<String> extensions;
   private final boolean conversations;
   private final List<StoredFile> files = new ArrayList<>();
-  private final Map<Kind, List<Source>> sources = new EnumMap<>(Kind.class);
+  private final Map<Kind, List<Found>> found = new EnumMap<>(Kind.class);
+  private final List<String> roots = new ArrayList<>();
+
+  /**
+   * A file before its input has a name, which the other inputs decide too.
+   *
+   * @param root absolute path of the input
+   * @param below path of the file below it; empty if it is the input
+   */
+  private record Found(StoredFile file, String root, String below, Kind kind) {
+    Source named(String input) {
+      String name = below.isEmpty() ? input : input + "/" + below;
+      return new Source(
+          file.path(), kind == Kind.SOURCE_JAR ? name + "/" : name, file.bytes(), file.modified());
+    }
+  }
 
   /**
    * @param extensions of plain-text files
@@ -110,7 +125,7 @@ final class TextSources {
     this.extensions = extensions;
     this.conversations = conversations;
     for (Kind kind : Kind.values()) {
-      sources.put(kind, new ArrayList<>());
+      found.put(kind, new ArrayList<>());
     }
   }
 
@@ -124,18 +139,21 @@ final class TextSources {
       throw new UserException("The input %s does not exist".formatted(input));
     }
     boolean folder = storage.isFolder(input);
-    int found = 0;
+    String root = storage.absolute(input);
+    roots.add(root);
+    int count = 0;
     long bytes = 0;
     for (StoredFile file : storage.files(input)) {
       Kind kind = kind(file.name(), !folder);
       if (kind != null) {
-        sources.get(kind).add(source(input, file, folder, kind));
+        String below = folder ? storage.absolute(file.path()).substring(root.length()) : "";
+        found.get(kind).add(new Found(file, root, below.replaceFirst("^/", ""), kind));
         files.add(file);
-        found++;
+        count++;
         bytes += file.bytes();
       }
     }
-    if (found == 0) {
+    if (count == 0) {
       throw new UserException(
           conversations
               ? "%s and its subfolders have no file that ends with .json or .jsonl".formatted(input)
@@ -165,23 +183,15 @@ final class TextSources {
     return namedByUser || extensions.stream().anyMatch(name::endsWith) ? Kind.TEXT : null;
   }
 
-  /** Files are named by their path below the input, so that the input can be elsewhere. */
-  private Source source(String input, StoredFile file, boolean folder, Kind kind)
-      throws IOException {
-    String root = storage.absolute(input);
-    String below = folder ? storage.absolute(file.path()).substring(root.length()) : "";
-    String name = Storage.name(root) + (folder ? "/" + below.replaceFirst("^/", "") : "");
-    return new Source(
-        file.path(), kind == Kind.SOURCE_JAR ? name + "/" : name, file.bytes(), file.modified());
-  }
-
   /** Every file that is read; says whether one changed since. */
   List<StoredFile> files() {
     return files;
   }
 
+  /** Named by their path below the input, so that the input can be elsewhere. */
   List<Source> of(Kind kind) {
-    return sources.get(kind);
+    Map<String, String> names = InputNames.of(roots);
+    return found.get(kind).stream().map(file -> file.named(names.get(file.root()))).toList();
   }
 
   /** Where the files are. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.sinklora.data.LabelledTokens;
 import org.sinklora.lora.LoraAdapter;
 import org.sinklora.lora.LoraTrainer;
 import org.sinklora.lora.StepResult;
@@ -56,6 +57,11 @@ final class TrainingRounds implements TrainingSteps {
     long begun = System.nanoTime();
     long predictions =
         sequences.stream().mapToLong(sequence -> sequence.batch().predictions()).sum();
+    if (predictions == 0) {
+      throw new UserException(
+          "Nothing bears loss in step %,d: all labels of its %,d sequences are %d; leave out rows without an answer, or choose a larger --batch-size"
+              .formatted(trainer.stepsDone() + 1, sequences.size(), LabelledTokens.IGNORED));
+    }
     RoundValues down = RoundValues.of(layout, communication, adapter.values(), initial);
     Broadcast<RoundValues> values = spark.broadcast(down);
     try {

@@ -40,6 +40,7 @@ final class TrainingRun {
     place.check(settings.rounds());
     TrainingData data = TrainingData.open(place, target.data(), model);
     SequenceFeed feed = new SequenceFeed(data, settings);
+    feed.unused().forEach(System.err::println);
     CausalLm base = place.model(model);
     try (LoraAdapter adapter =
             LoraAdapter.create(base, settings.loraConfig(base.config()), settings.seed());

@@ -6,10 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -17,6 +21,7 @@ import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.sinklora.data.BundledModel;
+import picocli.CommandLine;
 
 /** What is wrong is said in one line with the way out; nothing is lost. */
 class BadInputTest {
@@ -49,8 +54,15 @@ class BadInputTest {
     fails(prepare(json), "a.jsonl, the line at byte 0, has no text in the field 'text'", "body");
     Files.writeString(json, "{\"text\": \"x\"}\n{\"text\"");
     fails(prepare(json), "is no JSON object");
+    Files.writeString(json, "{\"text\": \"x\"}{\"text\": \"y\"}\n");
+    fails(prepare(json), "the line at byte 0, is no JSON object", "nothing else on the line");
+    Files.writeString(json, "{\"text\": \"zw\u00f6lf\"}\n", StandardCharsets.ISO_8859_1);
+    fails(prepare(json), "the line at byte 0, is not UTF-8 at byte", "iconv");
     Path binary = Files.write(folder.resolve("b.txt"), new byte[] {'a', (byte) 0xff, 'b'});
     fails(prepare(binary), "b.txt", "UTF-8", "iconv");
+    Path cut = Files.writeString(folder.resolve("d.parquet"), "PAR1 and no footer PAR1");
+    fails(prepare(cut), "d.parquet can't be read as Parquet (", "copy it again");
+    fails(prepare(cut, "--master", "none"), "--master is none", "--token-files");
     Path jar = Files.writeString(folder.resolve("c.jar"), "no jar");
     fails(prepare(jar), "is no jar");
     assertFalse(Files.exists(folder.resolve("data")));
@@ -83,6 +95,56 @@ class BadInputTest {
         Cli.run("eval", "perplexity", "--data", SampleData.folder(), "--lengths", "200000"),
         "No document has 200,000 tokens",
         "--lengths");
+  }
+
+  @Test
+  void partsOfADataSetThatWereLost() throws IOException {
+    Path data = folder.resolve("data");
+    Path train = Files.createDirectories(data.resolve("train"));
+    Files.copy(SampleData.folder().resolve(DataSetInfo.FILE), data.resolve(DataSetInfo.FILE));
+    Object[] command = SampleData.train(folder.resolve("run"), "--data", data);
+    String said = "beside it says " + rows(data);
+    fails(Cli.run(command), "train has no Parquet file", said, "prepare the data set again");
+    List<String> parts = new ArrayList<>(SampleData.names(SampleData.folder().resolve("train")));
+    parts.removeIf(name -> !name.endsWith(".parquet"));
+    assertTrue(parts.size() > 1, parts.toString());
+    Path part = train.resolve(parts.get(0));
+    Files.copy(SampleData.folder().resolve("train").resolve(parts.get(0)), part);
+    fails(Cli.run(command), "train has ", " rows of ", said, "prepare the data set again");
+    Files.delete(train.resolve(parts.get(0)));
+    Files.delete(train);
+    fails(Cli.run(command), "train has no Parquet file", said);
+  }
+
+  @Test
+  void anInfoFileThatSaysNothing() throws IOException {
+    for (String json : List.of("{}", "null", "{\"layout\": \"documents\"}")) {
+      Files.writeString(folder.resolve(DataSetInfo.FILE), json);
+      fails(
+          Cli.run(SampleData.train(folder.resolve("run"), "--data", folder)),
+          DataSetInfo.FILE + " is damaged",
+          "prepare the data set again");
+    }
+  }
+
+  /** Of a text that the heap does not take. */
+  @Test
+  void memoryThatIsShortForTexts() {
+    StringWriter err = new StringWriter();
+    CommandLine prepare = new CommandLine(new Prepare()).setErr(new PrintWriter(err));
+    new FailureReport()
+        .handleExecutionException(
+            new ExecutionException(new OutOfMemoryError("Java heap space")),
+            prepare,
+            prepare.parseArgs("--input", "a", "--output", "b"));
+    assertTrue(err.toString().contains("Out of memory (Java heap space)"), err.toString());
+    assertTrue(err.toString().contains("SINKLORA_JAVA_OPTS=-Xmx"), err.toString());
+    assertFalse(err.toString().contains("context"), err.toString());
+  }
+
+  private static String rows(Path data) throws IOException {
+    DataSetInfo.Part train = DataSetInfo.read(Storage.here(), data.toString()).train();
+    return "%,d rows of %,d tokens".formatted(train.rows(), train.tokens());
   }
 
   @Test

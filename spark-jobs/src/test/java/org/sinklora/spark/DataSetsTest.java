@@ -69,12 +69,30 @@ class DataSetsTest {
   }
 
   @Test
+  void documentsWithoutAWindowAreTold() throws IOException {
+    int[] lengths = {30, 1200, 40};
+    DataSetInfo.Part part = new DataSetInfo.Part(3, 1270, "0");
+    DataSetInfo info =
+        new DataSetInfo("tokens", "documents", 0, "m", "t", 9, 1, 0, null, null, part, part);
+    StreamTokens tokens = StreamTokens.of(stream(), info, lengths);
+    String said = new PlannedTokens(tokens, 1000, 0).unused("texts/").orElseThrow();
+    assertTrue(
+        said.startsWith(
+            "Only 1 of the 3 documents of texts/ are trained on, 1,200 of 1,270 tokens"),
+        said);
+    assertTrue(said.contains("prepare --pack 1000"), said);
+    assertTrue(new PlannedTokens(tokens, 30, 0).unused("texts/").isEmpty());
+  }
+
+  @Test
   void textsJsonLinesAndATokenFileTrainAlike() throws IOException {
     String text = Files.readString(SampleData.SOURCES.resolve("org/sinklora/spark/Storage.java"));
     Path plain = Files.writeString(folder.resolve("a.txt"), text);
     Path lines =
         Files.writeString(
-            folder.resolve("a.jsonl"), JSON.createObjectNode().put("text", text) + "\n");
+            folder.resolve("a.jsonl"),
+            // Behind a byte order mark.
+            "\uFEFF" + JSON.createObjectNode().put("text", text) + "\n");
     double first = loss("text", plain);
     assertEquals(first, loss("lines", lines));
     Path tokens = folder.resolve("tokens");

@@ -1,5 +1,7 @@
 package org.sinklora.spark;
 
+import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.lit;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -20,6 +22,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.sinklora.data.BundledModel;
+import org.sinklora.data.Tokenizer;
 
 /** Token ids of a DataFrame as a data set on disk. */
 class FrameDataSetTest {
@@ -44,8 +47,11 @@ class FrameDataSetTest {
   }
 
   private void write(List<Row> rows) throws IOException {
-    Dataset<Row> frame = spark.createDataFrame(rows, SCHEMA).repartition(3);
-    new FrameDataSet(frame, "tokens", ModelSource.of(BundledModel.NAME, Storage.here()), 0)
+    write(spark.createDataFrame(rows, SCHEMA).repartition(3), "tokens", 0);
+  }
+
+  private void write(Dataset<Row> frame, String column, int packedLength) throws IOException {
+    new FrameDataSet(frame, column, ModelSource.of(BundledModel.NAME, Storage.here()), packedLength)
         .write(0, folder.resolve("data").toString());
   }
 
@@ -99,6 +105,54 @@ class FrameDataSetTest {
     rows.set(7, RowFactory.create(7L, List.of(1L, 5L), Arrays.asList(null, 5)));
     rows.set(8, RowFactory.create(8L, List.of(1L, 5L), null));
     refused(rows, "The column 'labels' has null in 2 of its rows");
+  }
+
+  @Test
+  void columnsThatDoNotFitTheIdsAreRefused() {
+    Dataset<Row> frame = spark.createDataFrame(rows(), SCHEMA);
+    refused(
+        frame.withColumn("labels", lit(3)),
+        0,
+        "The column 'labels' is int; beside the token ids of 'tokens' it must be array<int>, a label for each id");
+    List<Row> rows = rows();
+    rows.set(16, RowFactory.create(84L, List.of(1L, 5L, 2L), List.of(-100, 5)));
+    refused(
+        spark.createDataFrame(rows, SCHEMA),
+        0,
+        "The columns 'tokens' and 'labels' do not fit: row 3 has 3 ids and 2 labels");
+    refused(
+        frame.withColumn("pieces", expr("array(2, IF(document = 83, 2, 1))")),
+        0,
+        "The columns 'tokens' and 'pieces' do not fit: row 2 has 3 ids and 4 ids in its pieces");
+    refused(
+        frame.drop("labels"),
+        2,
+        "pack is set, so each row of the column 'tokens' is a packed sequence");
+    assertTrue(!folder.resolve("data").toFile().exists(), "something was written");
+  }
+
+  private void refused(Dataset<Row> frame, int packedLength, String said) {
+    UserException failure =
+        assertThrows(UserException.class, () -> write(frame, "tokens", packedLength));
+    assertTrue(failure.getMessage().startsWith(said), failure.getMessage());
+  }
+
+  @Test
+  void packedRowsMayBeShorterAndNamesMayHaveDots() throws IOException {
+    Dataset<Row> frame = spark.createDataFrame(rows(), SCHEMA).drop("labels");
+    write(frame.withColumnRenamed("tokens", "a.b"), "a.b", 8);
+    DataSetInfo info = DataSetInfo.read(Storage.here(), folder.resolve("data").toString());
+    assertEquals(60, info.train().tokens());
+    try (Tokenizer tokenizer = Tokenizer.load(BundledModel.folder())) {
+      ParquetTokens tokens =
+          ParquetTokens.open(
+              spark,
+              folder.resolve("data").toString(),
+              Split.TRAIN,
+              tokenizer.fingerprint(),
+              tokenizer.vocabularySize());
+      assertEquals(3, new PlannedTokens(tokens, 8, 1).slice(0).length());
+    }
   }
 
   private void refused(List<Row> rows, String said) {

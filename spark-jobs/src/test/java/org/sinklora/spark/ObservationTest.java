@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -29,6 +30,7 @@ class ObservationTest {
   private static List<String> preparing;
   private static List<String> training;
   private static List<String> evaluating;
+  private static List<String> fitting;
   private static Cli trained;
 
   @BeforeAll
@@ -82,6 +84,18 @@ class ObservationTest {
         "--run",
         run);
     evaluating = JobWatch.take();
+    System.clearProperty(METRICS);
+    fitting = fit(texts);
+  }
+
+  private static List<String> fit(Path texts) throws IOException {
+    SinkLoraEstimator estimator =
+        new SinkLoraEstimator().setContext(64).setSteps(1).setBatchSize(1).setInputCol("value");
+    try (SparkSession spark = SparkSessions.open("test", "local[2]")) {
+      estimator.fit(spark.read().option("wholetext", true).text(texts.toString()));
+      estimator.fit(spark.sql("SELECT transform(sequence(1, 80), x -> x + 300) AS value"));
+    }
+    return JobWatch.take();
   }
 
   @AfterAll
@@ -120,6 +134,18 @@ class ObservationTest {
         training.stream()
             .allMatch(text -> text.matches("(Training|Reading|Opening|Looking for) .*")),
         training.toString());
+  }
+
+  @Test
+  void everyJobOfAFitHasADescription() {
+    assertTrue(fitting.contains("fit: reading the texts"), fitting.toString());
+    assertTrue(fitting.contains("fit: reading the token ids"), fitting.toString());
+    assertTrue(
+        fitting.stream()
+            .allMatch(
+                text ->
+                    text.matches("(fit: |prepare: |Training |Reading |Opening |Looking for ).*")),
+        fitting.toString());
   }
 
   @Test

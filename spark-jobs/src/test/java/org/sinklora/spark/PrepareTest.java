@@ -3,6 +3,7 @@ package org.sinklora.spark;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -147,8 +148,9 @@ class PrepareTest {
     List<Integer> expected = new ArrayList<>();
     rows(whole, Split.TRAIN).forEach(row -> expected.addAll(row.subList(1, row.size())));
     List<Integer> found = new ArrayList<>();
-    for (List<Integer> row : rows(packed, Split.TRAIN)) {
-      assertEquals(300, row.size());
+    List<List<Integer>> sequences = rows(packed, Split.TRAIN);
+    for (List<Integer> row : sequences) {
+      assertTrue(row.size() == 300 || row == sequences.get(sequences.size() - 1));
       assertEquals(1, row.get(0));
       int[] ids = row.stream().mapToInt(Integer::intValue).toArray();
       int start = 0;
@@ -157,10 +159,40 @@ class PrepareTest {
         start += length;
       }
     }
-    // The last sequence was not full.
-    assertTrue(expected.size() - found.size() < 300);
-    assertEquals(expected.subList(0, found.size()), found);
+    assertEquals(expected, found);
     Cli.succeed(
         SampleData.train(folder.resolve("run"), "--data", packed, "--context", 300, "--steps", 2));
+  }
+
+  @Test
+  void shortTextsFillNoSequenceAndAreNotLost() throws IOException {
+    Path text = Files.writeString(folder.resolve("short.txt"), "A short text of a few words.");
+    Path json = folder.resolve("result.json");
+    Path packed = prepare("packed", text, "--held-out", 0, "--pack", 4096, "--json", json);
+    Path whole = prepare("whole", text, "--held-out", 0);
+    List<List<Integer>> rows = rows(packed, Split.TRAIN);
+    assertEquals(rows(whole, Split.TRAIN), rows);
+    JsonNode result = JSON.readTree(json.toFile());
+    assertEquals(
+        rows.get(0).size() / 4096.0, result.at("/report/packedFill").asDouble(), 1e-9, "fill");
+    Path run = folder.resolve("run");
+    Cli.succeed(
+        SampleData.train(
+            run, "--data", packed, "--context", 4096, "--steps", 1, "--batch-size", 2));
+    // What is held out is not there to be packed.
+    Cli cli =
+        Cli.run(
+            "prepare",
+            "--input",
+            text,
+            "--held-out",
+            0.9999,
+            "--pack",
+            4096,
+            "--output",
+            folder.resolve("none"));
+    assertEquals(1, cli.code(), cli.out());
+    assertTrue(cli.err().contains("of 1 documents, 1 are held out (--held-out 0.9999)"), cli.err());
+    assertTrue(Files.notExists(folder.resolve("none")));
   }
 }

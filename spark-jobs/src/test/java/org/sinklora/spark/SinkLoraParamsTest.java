@@ -201,6 +201,8 @@ class SinkLoraParamsTest {
         "precision is 'int8'; choose bfloat16 or float32", () -> estimator.setPrecision("int8"));
     refused("partitions is -1; choose 0 or more", () -> estimator.setPartitions(-1));
     refused("sequencesPerPass is 0; choose 1 or more", () -> estimator.setSequencesPerPass(0));
+    refused("targetModules is []; choose one name or more", () -> estimator.setTargetModules());
+    refused("targetModules is []; choose", () -> estimator.setTargetModules(""));
     refused("schedule is 'step': ", () -> estimator.setSchedule("step"));
     assertFalse(estimator.isSet(estimator.rank()));
   }

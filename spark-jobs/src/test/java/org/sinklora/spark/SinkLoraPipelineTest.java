@@ -4,6 +4,7 @@ import static org.apache.spark.sql.functions.col;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -12,13 +13,18 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.SQLTransformer;
+import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -31,6 +37,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.sinklora.compute.cuda.CudaDevice;
+import org.sinklora.data.BundledModel;
 import org.sinklora.lora.Perplexity;
 
 /** The estimator and its model in pipelines, against the command line. */
@@ -357,6 +364,84 @@ class SinkLoraPipelineTest {
     assertNotNull(answers.get(2).getString(1));
     assertArrayEquals(new int[] {1, 6, 7}, RowGeneration.cut(new int[] {1, 2, 3, 4, 5, 6, 7}, 3));
     assertArrayEquals(new int[] {1, 2}, RowGeneration.cut(new int[] {1, 2}, 2));
+  }
+
+  @Test
+  void generationOfIdsGivesNoneForNoneAndRefusesWhatIsNoId() {
+    SinkLoraModel model =
+        SinkLoraModel.ofAdapter(shared.resolve("run-data/adapter").toString())
+            .setInputCol("ids")
+            .setOutput(SinkLoraOutputParams.GENERATION)
+            .setMaxNewTokens(2);
+    Dataset<Row> rows =
+        spark.sql("SELECT explode(array(array(1L, 300L), CAST(array() AS ARRAY<BIGINT>))) AS ids");
+    for (Dataset<Row> frame : List.of(rows, rows.filter("size(ids) = 0"))) {
+      for (Row row : model.transform(frame).collectAsList()) {
+        assertEquals(row.getList(0).isEmpty(), row.isNullAt(1), row.toString());
+      }
+    }
+    Map<String, String> refused =
+        Map.of(
+            "array(1L, 4294967301L)",
+            "The column 'ids' holds the token id 4294967301, outside the 2,048 of the model",
+            "array(1, null)",
+            "The column 'ids' has null among the token ids of a row");
+    refused.forEach(
+        (ids, said) -> {
+          Dataset<Row> answers = model.transform(spark.sql("SELECT " + ids + " AS ids"));
+          Exception failure = assertThrows(Exception.class, answers::collectAsList);
+          String message = FailureReport.describe(failure);
+          assertTrue(message.startsWith(said), message);
+        });
+  }
+
+  @Test
+  void columnsKeepTheirMetadata() {
+    Dataset<Row> frame =
+        spark.sql("SELECT 'public final class' AS `a.b`, 'x' AS kind UNION ALL SELECT 'int', 'y'");
+    PipelineStage[] stages = {
+      new StringIndexer().setInputCol("kind").setOutputCol("index"),
+      SinkLoraModel.ofAdapter(shared.resolve("run-data/adapter").toString()).setInputCol("a.b"),
+      new IndexToString().setInputCol("index").setOutputCol("again")
+    };
+    for (Row row : new Pipeline().setStages(stages).fit(frame).transform(frame).collectAsList()) {
+      assertEquals(row.<String>getAs("kind"), row.getAs("again"));
+      assertTrue(row.<Double>getAs("perplexity") > 1, row.toString());
+    }
+  }
+
+  /** Weights that were replaced are read again, in the same session. */
+  @Test
+  void theModelIsTheOneThatIsThereNow() throws IOException {
+    Path copy = Files.createDirectory(folder.resolve("base"));
+    try (Stream<Path> files = Files.list(BundledModel.folder())) {
+      for (Path file : files.toList()) {
+        Files.copy(file, copy.resolve(file.getFileName().toString()));
+      }
+    }
+    SinkLoraModel model =
+        SinkLoraModel.ofAdapter(shared.resolve("run-data/adapter").toString())
+            .setInputCol("body")
+            .setModel(copy.toString());
+    Dataset<Row> one = texts.filter("id = 0");
+    double before = model.transform(one).first().getDouble(2);
+    Path weights = copy.resolve("model.safetensors");
+    byte[] bytes = Files.readAllBytes(weights);
+    // The last tensors are zero now.
+    Arrays.fill(bytes, bytes.length - bytes.length / 4, bytes.length, (byte) 0);
+    Path fresh = Files.write(folder.resolve("fresh"), bytes);
+    Files.move(fresh, weights, StandardCopyOption.REPLACE_EXISTING);
+    assertNotEquals(before, model.transform(one).first().getDouble(2), 1e-3);
+  }
+
+  @Test
+  void aStepWithoutLossIsTold() {
+    Dataset<Row> ids =
+        spark.sql(
+            "SELECT transform(sequence(1, 20), x -> 300 + x) AS ids, transform(sequence(1, 20), x -> -100) AS labels");
+    refused(
+        "Nothing bears loss in step 1: all labels of its 2 sequences are -100",
+        () -> estimator().setInputCol("ids").fit(ids));
   }
 
   @Test

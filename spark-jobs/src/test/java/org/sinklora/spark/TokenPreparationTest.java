@@ -3,6 +3,7 @@ package org.sinklora.spark;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -47,7 +48,7 @@ class TokenPreparationTest {
     for (int i = 0; i < 60; i++) {
       Files.writeString(two.resolve("%d.txt".formatted(i)), text(i));
     }
-    // A name that is taken: the text goes, and with it what is equal to it.
+    // A name that the other folder has too, which has the same name: none is lost.
     Files.writeString(one.resolve("9.txt"), "another of the same name");
     Files.writeString(one.resolve("zzz.txt"), "another of the same name");
     Files.writeString(one.resolve("short.txt"), "tiny");
@@ -81,8 +82,8 @@ class TokenPreparationTest {
         dropped.merge(QualityReport.TOO_SHORT, 1L, Long::sum);
       } else if (!seen.add(text.text())) {
         dropped.merge(QualityReport.DUPLICATE, 1L, Long::sum);
-      } else if (kept.putIfAbsent(text.name(), text.text()) != null) {
-        dropped.merge(QualityReport.SAME_NAME, 1L, Long::sum);
+      } else {
+        assertNull(kept.put(text.name(), text.text()), text.name());
       }
     }
     return kept;
@@ -117,9 +118,8 @@ class TokenPreparationTest {
       }
       Map<String, Long> dropped = new TreeMap<>();
       Map<String, String> kept = kept(5, dropped);
-      assertEquals(
-          Set.of(QualityReport.TOO_SHORT, QualityReport.DUPLICATE, QualityReport.SAME_NAME),
-          dropped.keySet());
+      assertEquals(Set.of(QualityReport.TOO_SHORT, QualityReport.DUPLICATE), dropped.keySet());
+      assertTrue(kept.containsKey("one/texts/9.txt") && kept.containsKey("two/texts/9.txt"));
       assertEquals(dropped, whole.report().dropped());
       assertEquals(104, whole.report().documents());
       assertEquals(kept.size(), whole.report().keptDocuments());
@@ -145,6 +145,23 @@ class TokenPreparationTest {
   }
 
   @Test
+  void inputsAreCalledByAsMuchOfTheirPathAsTellsThemApart() {
+    assertEquals(Map.of("/a/texts", "texts"), InputNames.of(List.of("/a/texts", "/a/texts")));
+    assertEquals(
+        Map.of("/a/texts", "texts", "/a/b.txt", "b.txt"),
+        InputNames.of(List.of("/a/texts", "/a/b.txt")));
+    assertEquals(
+        Map.of("/x/a/texts", "x/a/texts", "/y/a/texts", "y/a/texts", "/a/more", "more"),
+        InputNames.of(List.of("/x/a/texts", "/y/a/texts", "/a/more")));
+    // What lies in /c/a must not be called as what lies in /x/a/texts.
+    assertEquals(
+        Map.of("/x/a/texts", "x/a/texts", "/b/texts", "b/texts", "/c/a", "c/a"),
+        InputNames.of(List.of("/x/a/texts", "/b/texts", "/c/a")));
+    // One in the other: their files are the same.
+    assertEquals(Map.of("/a", "a", "/a/a", "a/a"), InputNames.of(List.of("/a", "/a/a")));
+  }
+
+  @Test
   void whatFailsLeavesNothing() throws IOException {
     try (Tokenizer tokenizer = Tokenizer.load(BundledModel.folder())) {
       UserException none =
@@ -153,7 +170,8 @@ class TokenPreparationTest {
       Files.writeString(folder.resolve("broken.jsonl"), "{\"text\": \"good\"}\nno object\n");
       sources.add(folder.resolve("broken.jsonl").toString());
       IOException broken = assertThrows(IOException.class, () -> prepare("none", 0, 1, tokenizer));
-      assertTrue(broken.getMessage().contains("broken.jsonl is no JSON"), broken.getMessage());
+      assertTrue(
+          broken.getMessage().contains("broken.jsonl, line 2 is no JSON"), broken.getMessage());
       assertFalse(Files.exists(folder.resolve("none")));
       Files.writeString(folder.resolve("table.parquet"), "PAR1");
       sources.add(folder.resolve("table.parquet").toString());
