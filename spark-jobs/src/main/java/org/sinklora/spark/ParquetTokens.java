@@ -101,8 +101,7 @@ final class ParquetTokens implements TokenDataSet {
       throw notWhole(folder, "no Parquet file", said);
     }
     ParquetTokens tokens =
-        new ParquetTokens(
-            spark, location, info, SparkSessions.parquet(spark, folder), vocabulary);
+        new ParquetTokens(spark, location, info, SparkSessions.parquet(spark, folder), vocabulary);
     long found = IntStream.of(tokens.lengths).asLongStream().sum();
     if (tokens.lengths.length != said.rows() || found != said.tokens()) {
       throw notWhole(

@@ -90,7 +90,7 @@ final class TrainingRounds implements TrainingSteps {
 
   @Override
   public ComputedOn computedOn() {
-    return ComputedOn.cpus(tasks, key.threads());
+    return ComputedOn.cpus(threads.tasks(), key.threads());
   }
 
   @Override
