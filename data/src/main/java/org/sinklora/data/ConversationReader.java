@@ -11,7 +11,9 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -23,7 +25,10 @@ public final class ConversationReader implements Closeable {
   public enum Format {
     /** {@code instruction}, {@code input} (may be absent) and {@code output}. */
     ALPACA,
-    /** {@code messages}: a list of {@code role} and {@code content}. */
+    /**
+     * {@code messages}: a list of {@code role} and {@code content}; other fields of a message are
+     * for the chat template.
+     */
     CHAT
   }
 
@@ -33,7 +38,8 @@ public final class ConversationReader implements Closeable {
   private static final ObjectReader ONE =
       JSON.reader().with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
-  private static final Set<String> ROLES = Set.of("system", "user", "assistant", "tool");
+  /** The fields of a message that are not passed on as they are. */
+  private static final Set<String> READ = Set.of("role", "content");
 
   private final String file;
   private final Format format;
@@ -139,9 +145,11 @@ public final class ConversationReader implements Closeable {
       throw new IOException(
           where + " has an empty 'instruction'; fill it in or remove the example");
     }
+    String output = text(object, "output", where);
+    requireAnswer(output, where + ", 'output'");
     return List.of(
         new ChatMessage("user", instruction, input),
-        answer(text(object, "output", where), where + ", 'output'"));
+        new ChatMessage(ChatMessage.ASSISTANT, output));
   }
 
   private static List<ChatMessage> chat(JsonNode object, String where) throws IOException {
@@ -154,15 +162,13 @@ public final class ConversationReader implements Closeable {
     for (JsonNode message : list) {
       String which = "%s, message %d".formatted(where, messages.size() + 1);
       String role = text(message, "role", which);
-      if (!ROLES.contains(role)) {
-        throw new IOException(
-            "%s has the role '%s'; expected one of %s"
-                .formatted(which, role, ROLES.stream().sorted().toList()));
-      }
-      String content = text(message, "content", which);
+      String content = message.path("content").isNull() ? null : text(message, "content", which);
       boolean isAnswer = role.equals(ChatMessage.ASSISTANT);
       answered |= isAnswer;
-      messages.add(isAnswer ? answer(content, which) : new ChatMessage(role, content));
+      if (isAnswer && message.path(ChatMessage.TOOL_CALLS).isEmpty()) {
+        requireAnswer(content, which);
+      }
+      messages.add(new ChatMessage(role, content, "", fields(message)));
     }
     if (!answered) {
       throw new IOException(where + " has no message of the assistant, so nothing to learn from");
@@ -170,11 +176,21 @@ public final class ConversationReader implements Closeable {
     return messages;
   }
 
-  private static ChatMessage answer(String content, String where) throws IOException {
-    if (content.isBlank()) {
+  private static void requireAnswer(String content, String where) throws IOException {
+    if (content == null || content.isBlank()) {
       throw new IOException(where + " is an empty answer; fill it in or remove the example");
     }
-    return new ChatMessage(ChatMessage.ASSISTANT, content);
+  }
+
+  /** What a message has beside role and content. */
+  private static Map<String, Object> fields(JsonNode message) {
+    Map<String, Object> fields = new LinkedHashMap<>();
+    for (Map.Entry<String, JsonNode> field : message.properties()) {
+      if (!READ.contains(field.getKey())) {
+        fields.put(field.getKey(), JSON.convertValue(field.getValue(), Object.class));
+      }
+    }
+    return fields;
   }
 
   private static String text(JsonNode object, String field, String where) throws IOException {

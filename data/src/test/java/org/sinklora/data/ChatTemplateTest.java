@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -107,6 +108,44 @@ class ChatTemplateTest {
     assertEquals(
         tokens.answerTokens(),
         answers.stream().mapToInt(answer -> tokenizer.encode(answer).length).sum());
+  }
+
+  /** What would be code in a template is text in a message, whoever says it. */
+  @ParameterizedTest
+  @ValueSource(strings = {"llama2", "alpaca", "chatml", "like llama 3"})
+  void noMessageIsTakenForATemplate(String name) throws IOException {
+    String source = name.equals("like llama 3") ? LIKE_LLAMA3 : ChatTemplate.named(name);
+    for (String code :
+        List.of(
+            "{{ 7 * 7 }} gives 49.",
+            "{% for x in items %}{{ x }}{% endfor %}",
+            "\\frac{{a}}{{b}} {# c #}",
+            "{{ raise_exception('boo') }} {{ .Values.name }}")) {
+      List<ChatMessage> messages =
+          List.of(
+              new ChatMessage("system", "S " + code),
+              new ChatMessage("user", "U " + code),
+              new ChatMessage("assistant", "A " + code));
+      String text = template(source).answered(messages).text();
+      for (ChatMessage message : messages) {
+        assertTrue(text.contains(message.content()), text);
+      }
+    }
+  }
+
+  @Test
+  void theNamedTemplatesRefuseWhatTheyHaveNoFormFor() throws IOException {
+    ChatMessage calling =
+        new ChatMessage("assistant", "Hm.", "", Map.of("tool_calls", List.of(Map.of("id", "1"))));
+    for (String name : List.of("llama2", "alpaca", "chatml")) {
+      String source = ChatTemplate.named(name);
+      fails(name + " has no form for tool_calls", source, List.of(twoTurns().get(1), calling));
+    }
+    List<ChatMessage> boss =
+        List.of(new ChatMessage("boss", "Go"), new ChatMessage("assistant", "Gone"));
+    fails("not 'boss'", ChatTemplate.named("llama2"), boss);
+    fails("not 'boss'", ChatTemplate.named("alpaca"), boss);
+    assertTrue(template(ChatTemplate.named("chatml")).render(boss, false).contains("boss\nGo"));
   }
 
   @Test

@@ -8,7 +8,9 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.sinklora.data.ConversationReader.Format;
 
@@ -41,6 +43,27 @@ class ConversationReaderTest {
   }
 
   @Test
+  void whatElseAMessageHasIsForTheTemplate() throws IOException {
+    String messages =
+        "{\"messages\": [{\"role\": \"developer\", \"content\": \"x\", \"name\": \"d\"},"
+            + " {\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"1\", \"n\": 2}]},"
+            + " {\"role\": \"tool\", \"content\": \"3\", \"tool_call_id\": \"1\", \"note\": null}]}";
+    Map<String, Object> note = new HashMap<>(Map.of("tool_call_id", "1"));
+    note.put("note", null);
+    assertEquals(
+        List.of(
+            List.of(
+                new ChatMessage("developer", "x", "", Map.of("name", "d")),
+                new ChatMessage(
+                    "assistant",
+                    null,
+                    "",
+                    Map.of("tool_calls", List.of(Map.of("id", "1", "n", 2)))),
+                new ChatMessage("tool", "3", "", note))),
+        read(Format.CHAT, messages));
+  }
+
+  @Test
   void whatCannotBeTrainedOnIsNamedWithItsLine() {
     String good = "{\"messages\": [{\"role\": \"assistant\", \"content\": \"Hi\"}]}\n";
     chatFails(good + "{\"messages\": [{\"content\": \"Hi\"}]}", "line 2, message 1 has no 'role'");
@@ -52,7 +75,9 @@ class ConversationReaderTest {
         "line 3, message 2 is an empty answer");
     chatFails(
         "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}", "line 1 has no message");
-    chatFails("{\"messages\": [{\"role\": \"boss\", \"content\": \"Hi\"}]}", "the role 'boss'");
+    chatFails(
+        "{\"messages\": [{\"role\": \"assistant\", \"content\": null, \"tool_calls\": []}]}",
+        "line 1, message 1 is an empty answer");
     chatFails("{\"messages\": [{\"role\": \"user\", \"content\": 5}]}", "'content' is NUMBER");
     chatFails("{\"messages\": [3]}", "line 1, message 1 has no 'role'");
     chatFails("{\"messages\": []}", "line 1 has no list 'messages'");
