@@ -14,6 +14,7 @@ final class AnswerPlaces {
   private static final String END_OF_THOUGHTS = "</think>";
 
   private final ChatTemplate template;
+  private final Conversation conversation;
   private final List<ChatMessage> messages;
   private final boolean marksAnswers;
   private final String whole;
@@ -22,16 +23,18 @@ final class AnswerPlaces {
    * @param marksAnswers whether the template says itself what is generated
    * @throws IOException if the template can't render the conversation
    */
-  AnswerPlaces(ChatTemplate template, List<ChatMessage> messages, boolean marksAnswers)
+  AnswerPlaces(ChatTemplate template, Conversation conversation, boolean marksAnswers)
       throws IOException {
     this.template = template;
-    this.messages = messages;
+    this.conversation = conversation;
+    this.messages = conversation.messages();
     this.marksAnswers = marksAnswers;
-    this.whole = template.render(messages, false);
+    this.whole = template.render(conversation, false);
   }
 
   AnsweredText find() throws IOException {
-    MarkedText marked = MarkedText.canHold(whole) ? template.renderMarked(messages, false) : null;
+    MarkedText marked =
+        MarkedText.canHold(whole) ? template.renderMarked(conversation, false) : null;
     boolean isClear = marked != null && marked.text().equals(whole);
     List<MarkedText.Span> answers;
     if (marksAnswers) {
@@ -100,7 +103,7 @@ final class AnswerPlaces {
     if (first == 0) {
       return null;
     }
-    List<ChatMessage> question = messages.subList(0, first);
+    Conversation question = conversation.first(first);
     MarkedText asking = template.renderMarked(question, true);
     MarkedText telling = template.renderMarked(question, false);
     MarkedText.Span asked = asking == null ? null : asking.turn(first - 1);
@@ -136,8 +139,8 @@ final class AnswerPlaces {
       if (!messages.get(i).isAnswer()) {
         continue;
       }
-      String prompt = template.render(messages.subList(0, i), true);
-      String answered = template.render(messages.subList(0, i + 1), false).stripTrailing();
+      String prompt = template.render(conversation.first(i), true);
+      String answered = template.render(conversation.first(i + 1), false).stripTrailing();
       if (!answered.startsWith(prompt) || !whole.startsWith(answered)) {
         throw new IOException(
             "The chat template changes what stands before answer %d once it is given, so that the answer can't be told from the prompt; choose another with --chat-template: llama2, alpaca, chatml or a file"

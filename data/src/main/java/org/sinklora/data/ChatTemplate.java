@@ -7,13 +7,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
  * A chat template, Jinja as in Hugging Face's {@code tokenizer_config.json}: it sees {@code
- * messages} with all their fields, {@code add_generation_prompt}, {@code bos_token} and {@code
- * eos_token}, and may call {@code raise_exception}. Safe for use by several threads.
+ * messages} with all their fields, {@code tools} if there are some, {@code add_generation_prompt},
+ * {@code bos_token} and {@code eos_token}, and may call {@code raise_exception}. Safe for use by
+ * several threads.
  */
 public final class ChatTemplate {
   private final JinjaTemplate template;
@@ -86,30 +88,30 @@ public final class ChatTemplate {
    * @param addGenerationPrompt whether what introduces an answer stands at the end
    * @throws IOException if the template is malformed, or refuses the conversation
    */
-  public String render(List<ChatMessage> messages, boolean addGenerationPrompt) throws IOException {
-    return template.render(variables(messages, addGenerationPrompt));
+  public String render(Conversation conversation, boolean addGenerationPrompt) throws IOException {
+    return template.render(variables(conversation, addGenerationPrompt));
   }
 
   /** As {@link #render}, with marks; null if they didn't come through. */
-  MarkedText renderMarked(List<ChatMessage> messages, boolean addGenerationPrompt)
+  MarkedText renderMarked(Conversation conversation, boolean addGenerationPrompt)
       throws IOException {
-    return template.renderMarked(variables(messages, addGenerationPrompt));
+    return template.renderMarked(variables(conversation, addGenerationPrompt));
   }
 
-  private Map<String, Object> variables(List<ChatMessage> messages, boolean addGenerationPrompt) {
+  private Map<String, Object> variables(Conversation conversation, boolean addGenerationPrompt) {
     List<MessageMap> maps = new ArrayList<>();
-    for (ChatMessage message : messages) {
+    for (ChatMessage message : conversation.messages()) {
       maps.add(new MessageMap(maps.size(), message.variables()));
     }
-    return Map.of(
-        "messages",
-        maps,
-        "add_generation_prompt",
-        addGenerationPrompt,
-        "bos_token",
-        bosToken,
-        "eos_token",
-        eosToken);
+    Map<String, Object> variables = new HashMap<>();
+    variables.put("messages", maps);
+    variables.put("add_generation_prompt", addGenerationPrompt);
+    variables.put("bos_token", bosToken);
+    variables.put("eos_token", eosToken);
+    if (!conversation.tools().isEmpty()) {
+      variables.put("tools", conversation.tools());
+    }
+    return variables;
   }
 
   /**
@@ -120,7 +122,7 @@ public final class ChatTemplate {
    * @throws IOException as {@link #render}, or if the template tells an answer in such a way that
    *     there is no one place of it
    */
-  public AnsweredText answered(List<ChatMessage> messages) throws IOException {
-    return new AnswerPlaces(this, messages, template.marksAnswers()).find();
+  public AnsweredText answered(Conversation conversation) throws IOException {
+    return new AnswerPlaces(this, conversation, template.marksAnswers()).find();
   }
 }

@@ -3,6 +3,7 @@ package org.sinklora.data;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -27,7 +28,7 @@ public final class ConversationReader implements Closeable {
     ALPACA,
     /**
      * {@code messages}: a list of {@code role} and {@code content}; other fields of a message are
-     * for the chat template.
+     * for the chat template, and so are {@code tools}, which may stand beside {@code messages}.
      */
     CHAT
   }
@@ -61,7 +62,7 @@ public final class ConversationReader implements Closeable {
    *
    * @throws IOException if it is malformed; the message names the line it begins on
    */
-  public List<ChatMessage> next() throws IOException {
+  public Conversation next() throws IOException {
     JsonNode object;
     try {
       JsonToken token = parser.nextToken();
@@ -101,7 +102,7 @@ public final class ConversationReader implements Closeable {
    * @param where what errors call the line
    * @throws IOException if it is malformed, or not one whole object
    */
-  public static List<ChatMessage> ofLine(byte[] line, int length, Format format, String where)
+  public static Conversation ofLine(byte[] line, int length, Format format, String where)
       throws IOException {
     JsonNode object;
     try {
@@ -123,7 +124,7 @@ public final class ConversationReader implements Closeable {
         .formatted(where, why, fields(format));
   }
 
-  private static List<ChatMessage> conversation(JsonNode object, Format format, String where)
+  private static Conversation conversation(JsonNode object, Format format, String where)
       throws IOException {
     return format == Format.ALPACA ? alpaca(object, where) : chat(object, where);
   }
@@ -137,7 +138,7 @@ public final class ConversationReader implements Closeable {
     return format == Format.ALPACA ? "'instruction', 'input' and 'output'" : "'messages'";
   }
 
-  private static List<ChatMessage> alpaca(JsonNode object, String where) throws IOException {
+  private static Conversation alpaca(JsonNode object, String where) throws IOException {
     String input =
         object.path("input").isNull() || !object.has("input") ? "" : text(object, "input", where);
     String instruction = text(object, "instruction", where);
@@ -147,12 +148,13 @@ public final class ConversationReader implements Closeable {
     }
     String output = text(object, "output", where);
     requireAnswer(output, where + ", 'output'");
-    return List.of(
-        new ChatMessage("user", instruction, input),
-        new ChatMessage(ChatMessage.ASSISTANT, output));
+    return new Conversation(
+        List.of(
+            new ChatMessage("user", instruction, input),
+            new ChatMessage(ChatMessage.ASSISTANT, output)));
   }
 
-  private static List<ChatMessage> chat(JsonNode object, String where) throws IOException {
+  private static Conversation chat(JsonNode object, String where) throws IOException {
     JsonNode list = object.path("messages");
     if (!list.isArray() || list.isEmpty()) {
       throw new IOException(where + " has no list 'messages' with something in it");
@@ -173,7 +175,20 @@ public final class ConversationReader implements Closeable {
     if (!answered) {
       throw new IOException(where + " has no message of the assistant, so nothing to learn from");
     }
-    return messages;
+    return new Conversation(messages, tools(object, where));
+  }
+
+  private static List<Object> tools(JsonNode object, String where) throws IOException {
+    JsonNode tools = object.path("tools");
+    if (tools.isMissingNode() || tools.isNull()) {
+      return List.of();
+    }
+    if (!tools.isArray()) {
+      throw new IOException(
+          "%s: 'tools' is %s, no list; write each tool as an object in it"
+              .formatted(where, tools.getNodeType()));
+    }
+    return JSON.convertValue(tools, new TypeReference<List<Object>>() {});
   }
 
   private static void requireAnswer(String content, String where) throws IOException {

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -53,13 +52,11 @@ class ChatTemplatePythonTest {
     return new ChatTemplate(source, tokenizer);
   }
 
-  private static List<ChatMessage> conversation(String name) throws IOException {
-    byte[] line =
-        ("{\"messages\": " + conversations.get(name) + "}").getBytes(StandardCharsets.UTF_8);
-    try (ConversationReader reader =
-        new ConversationReader(new ByteArrayInputStream(line), name, Format.CHAT)) {
-      return reader.next();
-    }
+  private static Conversation conversation(String name) throws IOException {
+    JsonNode given = conversations.get(name);
+    String object = given.isArray() ? "{\"messages\": " + given + "}" : given.toString();
+    byte[] line = object.getBytes(StandardCharsets.UTF_8);
+    return ConversationReader.ofLine(line, line.length, Format.CHAT, name);
   }
 
   @ParameterizedTest
@@ -77,22 +74,22 @@ class ChatTemplatePythonTest {
   void rendersAsPython(String name) throws IOException {
     ChatTemplate template = template(name);
     for (Map.Entry<String, JsonNode> texts : expected.get(name).properties()) {
-      List<ChatMessage> messages = conversation(texts.getKey());
+      Conversation chat = conversation(texts.getKey());
       for (boolean asked : new boolean[] {false, true}) {
         JsonNode text = texts.getValue().get(asked ? "asked" : "told");
         if (text.isNull()) {
-          assertThrows(IOException.class, () -> template.render(messages, asked), texts.getKey());
+          assertThrows(IOException.class, () -> template.render(chat, asked), texts.getKey());
         } else {
-          assertEquals(text.textValue(), template.render(messages, asked), texts.getKey());
+          assertEquals(text.textValue(), template.render(chat, asked), texts.getKey());
         }
       }
     }
   }
 
-  private static List<String> answers(ChatTemplate template, List<ChatMessage> messages)
+  private static List<String> answers(ChatTemplate template, Conversation conversation)
       throws IOException {
-    AnsweredText text = template.answered(messages);
-    assertEquals(template.render(messages, false), text.text());
+    AnsweredText text = template.answered(conversation);
+    assertEquals(template.render(conversation, false), text.text());
     int[] points = text.text().codePoints().toArray();
     List<String> answers = new ArrayList<>();
     for (int i = 0; i < text.answers().length; i += 2) {
@@ -122,16 +119,16 @@ class ChatTemplatePythonTest {
       if (expected.get(name).get(conversation).get("told").isNull()) {
         continue;
       }
-      List<ChatMessage> messages = conversation(conversation);
+      Conversation chat = conversation(conversation);
       List<String> contents = new ArrayList<>();
-      for (ChatMessage message : messages) {
+      for (ChatMessage message : chat.messages()) {
         if (message.isAnswer()) {
           contents.add((before == null ? "" : before) + message.content() + behind);
         }
       }
       int last = contents.size() - 1;
       contents.set(last, contents.get(last) + (atEnd == null ? "" : atEnd));
-      assertEquals(contents, answers(template(name), messages), conversation);
+      assertEquals(contents, answers(template(name), chat), conversation);
     }
   }
 
@@ -161,10 +158,10 @@ class ChatTemplatePythonTest {
         if (texts.getValue().get("told").isNull()) {
           continue;
         }
-        List<ChatMessage> messages = conversation(texts.getKey());
-        List<String> byPrompt = byPrompt(template, messages);
+        Conversation chat = conversation(texts.getKey());
+        List<String> byPrompt = byPrompt(template, chat);
         if (byPrompt != null) {
-          assertEquals(byPrompt, answers(template, messages), name + " " + texts.getKey());
+          assertEquals(byPrompt, answers(template, chat), name + " " + texts.getKey());
           compared++;
         }
       }
@@ -172,14 +169,14 @@ class ChatTemplatePythonTest {
     assertTrue(compared > 30, "compared " + compared);
   }
 
-  private static List<String> byPrompt(ChatTemplate template, List<ChatMessage> messages)
+  private static List<String> byPrompt(ChatTemplate template, Conversation conversation)
       throws IOException {
-    String whole = template.render(messages, false);
+    String whole = template.render(conversation, false);
     List<String> answers = new ArrayList<>();
-    for (int i = 0; i < messages.size(); i++) {
-      if (messages.get(i).isAnswer()) {
-        String prompt = template.render(messages.subList(0, i), true);
-        String told = template.render(messages.subList(0, i + 1), false).stripTrailing();
+    for (int i = 0; i < conversation.messages().size(); i++) {
+      if (conversation.messages().get(i).isAnswer()) {
+        String prompt = template.render(conversation.first(i), true);
+        String told = template.render(conversation.first(i + 1), false).stripTrailing();
         if (!told.startsWith(prompt) || !whole.startsWith(told)) {
           return null;
         }
@@ -210,7 +207,8 @@ class ChatTemplatePythonTest {
             new ChatMessage("assistant", null));
     IOException e =
         assertThrows(
-            IOException.class, () -> new ChatTemplate(source, tokenizer).answered(messages));
+            IOException.class,
+            () -> new ChatTemplate(source, tokenizer).answered(new Conversation(messages)));
     assertTrue(e.getMessage().contains(said), e.getMessage());
     assertTrue(e.getMessage().contains("--chat-template"), e.getMessage());
   }
@@ -222,7 +220,7 @@ class ChatTemplatePythonTest {
       messages.add(new ChatMessage(i % 2 == 0 ? "user" : "assistant", "word " + i));
     }
     CountedMessages counted = new CountedMessages(messages);
-    List<String> answers = answers(template("tools"), counted);
+    List<String> answers = answers(template("tools"), new Conversation(counted));
     assertEquals(2000, answers.size());
     assertEquals("word 3999<|end|>", answers.get(1999));
     assertTrue(counted.read < 20 * messages.size(), "messages read: " + counted.read);

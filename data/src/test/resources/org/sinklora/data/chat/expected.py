@@ -47,12 +47,14 @@ expected = {}
 for file in sorted(folder.glob("*.jinja")):
     template = environment.from_string(file.read_text(encoding="utf-8"))
     of_template = expected[file.stem] = {}
-    for name, messages in conversations.items():
+    for name, conversation in conversations.items():
+        if isinstance(conversation, list):
+            conversation = {"messages": conversation}
         texts = of_template[name] = {}
         for ending, prompt in (("told", False), ("asked", True)):
             try:
                 texts[ending] = template.render(
-                    messages=messages,
+                    **conversation,
                     add_generation_prompt=prompt,
                     bos_token="<s>",
                     eos_token="</s>",
