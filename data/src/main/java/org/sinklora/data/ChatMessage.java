@@ -1,22 +1,35 @@
 package org.sinklora.data;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 
 /**
  * One turn of a conversation.
  *
- * @param role who speaks: {@code system}, {@code user}, {@code assistant} or {@code tool}
- * @param content what is said; of Alpaca's examples the instruction
+ * @param role who speaks: {@code system}, {@code user}, {@code assistant}, {@code tool}, or what
+ *     else the chat template knows
+ * @param content what is said; of Alpaca's examples the instruction; null where the message says
+ *     nothing but, say, calls tools
  * @param input what Alpaca's instruction is about; empty if there is none
+ * @param fields what else the message has, such as {@code tool_calls}, {@code tool_call_id} or
+ *     {@code name}: lists, maps, strings, numbers, booleans and null
  */
-public record ChatMessage(String role, String content, String input) {
+public record ChatMessage(String role, String content, String input, Map<String, Object> fields) {
   static final String ASSISTANT = "assistant";
+
+  /** The field of an answer that calls tools. */
+  static final String TOOL_CALLS = "tool_calls";
 
   public ChatMessage {
     Objects.requireNonNull(role, "role");
-    Objects.requireNonNull(content, "content");
     Objects.requireNonNull(input, "input");
+    fields = Collections.unmodifiableMap(new LinkedHashMap<>(fields));
+  }
+
+  public ChatMessage(String role, String content, String input) {
+    this(role, content, input, Map.of());
   }
 
   public ChatMessage(String role, String content) {
@@ -28,9 +41,19 @@ public record ChatMessage(String role, String content, String input) {
     return role.equals(ASSISTANT);
   }
 
-  /** As a chat template sees it; instruction and input are also there one by one. */
+  /** As a chat template sees it; of Alpaca's, instruction and input are also there one by one. */
   Map<String, Object> variables() {
-    String text = input.isEmpty() ? content : content + "\n\n" + input;
-    return Map.of("role", role, "content", text, "instruction", content, "input", input);
+    Map<String, Object> variables = new LinkedHashMap<>();
+    variables.put("role", role);
+    if (input.isEmpty()) {
+      variables.put("content", content);
+    } else {
+      variables.put("content", content + "\n\n" + input);
+      variables.put("instruction", content);
+      variables.put("input", input);
+    }
+    variables.putAll(fields);
+    variables.replaceAll((name, value) -> value == null ? NoneField.NONE : value);
+    return variables;
   }
 }

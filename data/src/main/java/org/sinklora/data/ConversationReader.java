@@ -3,6 +3,7 @@ package org.sinklora.data;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -11,7 +12,9 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -23,7 +26,10 @@ public final class ConversationReader implements Closeable {
   public enum Format {
     /** {@code instruction}, {@code input} (may be absent) and {@code output}. */
     ALPACA,
-    /** {@code messages}: a list of {@code role} and {@code content}. */
+    /**
+     * {@code messages}: a list of {@code role} and {@code content}; other fields of a message are
+     * for the chat template, and so are {@code tools}, which may stand beside {@code messages}.
+     */
     CHAT
   }
 
@@ -33,7 +39,8 @@ public final class ConversationReader implements Closeable {
   private static final ObjectReader ONE =
       JSON.reader().with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
-  private static final Set<String> ROLES = Set.of("system", "user", "assistant", "tool");
+  /** The fields of a message that are not passed on as they are. */
+  private static final Set<String> READ = Set.of("role", "content");
 
   private final String file;
   private final Format format;
@@ -55,7 +62,7 @@ public final class ConversationReader implements Closeable {
    *
    * @throws IOException if it is malformed; the message names the line it begins on
    */
-  public List<ChatMessage> next() throws IOException {
+  public Conversation next() throws IOException {
     JsonNode object;
     try {
       JsonToken token = parser.nextToken();
@@ -95,7 +102,7 @@ public final class ConversationReader implements Closeable {
    * @param where what errors call the line
    * @throws IOException if it is malformed, or not one whole object
    */
-  public static List<ChatMessage> ofLine(byte[] line, int length, Format format, String where)
+  public static Conversation ofLine(byte[] line, int length, Format format, String where)
       throws IOException {
     JsonNode object;
     try {
@@ -117,7 +124,7 @@ public final class ConversationReader implements Closeable {
         .formatted(where, why, fields(format));
   }
 
-  private static List<ChatMessage> conversation(JsonNode object, Format format, String where)
+  private static Conversation conversation(JsonNode object, Format format, String where)
       throws IOException {
     return format == Format.ALPACA ? alpaca(object, where) : chat(object, where);
   }
@@ -131,7 +138,7 @@ public final class ConversationReader implements Closeable {
     return format == Format.ALPACA ? "'instruction', 'input' and 'output'" : "'messages'";
   }
 
-  private static List<ChatMessage> alpaca(JsonNode object, String where) throws IOException {
+  private static Conversation alpaca(JsonNode object, String where) throws IOException {
     String input =
         object.path("input").isNull() || !object.has("input") ? "" : text(object, "input", where);
     String instruction = text(object, "instruction", where);
@@ -139,12 +146,15 @@ public final class ConversationReader implements Closeable {
       throw new IOException(
           where + " has an empty 'instruction'; fill it in or remove the example");
     }
-    return List.of(
-        new ChatMessage("user", instruction, input),
-        answer(text(object, "output", where), where + ", 'output'"));
+    String output = text(object, "output", where);
+    requireAnswer(output, where + ", 'output'");
+    return new Conversation(
+        List.of(
+            new ChatMessage("user", instruction, input),
+            new ChatMessage(ChatMessage.ASSISTANT, output)));
   }
 
-  private static List<ChatMessage> chat(JsonNode object, String where) throws IOException {
+  private static Conversation chat(JsonNode object, String where) throws IOException {
     JsonNode list = object.path("messages");
     if (!list.isArray() || list.isEmpty()) {
       throw new IOException(where + " has no list 'messages' with something in it");
@@ -154,27 +164,48 @@ public final class ConversationReader implements Closeable {
     for (JsonNode message : list) {
       String which = "%s, message %d".formatted(where, messages.size() + 1);
       String role = text(message, "role", which);
-      if (!ROLES.contains(role)) {
-        throw new IOException(
-            "%s has the role '%s'; expected one of %s"
-                .formatted(which, role, ROLES.stream().sorted().toList()));
-      }
-      String content = text(message, "content", which);
+      String content = message.path("content").isNull() ? null : text(message, "content", which);
       boolean isAnswer = role.equals(ChatMessage.ASSISTANT);
       answered |= isAnswer;
-      messages.add(isAnswer ? answer(content, which) : new ChatMessage(role, content));
+      if (isAnswer && message.path(ChatMessage.TOOL_CALLS).isEmpty()) {
+        requireAnswer(content, which);
+      }
+      messages.add(new ChatMessage(role, content, "", fields(message)));
     }
     if (!answered) {
       throw new IOException(where + " has no message of the assistant, so nothing to learn from");
     }
-    return messages;
+    return new Conversation(messages, tools(object, where));
   }
 
-  private static ChatMessage answer(String content, String where) throws IOException {
-    if (content.isBlank()) {
+  private static List<Object> tools(JsonNode object, String where) throws IOException {
+    JsonNode tools = object.path("tools");
+    if (tools.isMissingNode() || tools.isNull()) {
+      return List.of();
+    }
+    if (!tools.isArray()) {
+      throw new IOException(
+          "%s: 'tools' is %s, no list; write each tool as an object in it"
+              .formatted(where, tools.getNodeType()));
+    }
+    return JSON.convertValue(tools, new TypeReference<List<Object>>() {});
+  }
+
+  private static void requireAnswer(String content, String where) throws IOException {
+    if (content == null || content.isBlank()) {
       throw new IOException(where + " is an empty answer; fill it in or remove the example");
     }
-    return new ChatMessage(ChatMessage.ASSISTANT, content);
+  }
+
+  /** What a message has beside role and content. */
+  private static Map<String, Object> fields(JsonNode message) {
+    Map<String, Object> fields = new LinkedHashMap<>();
+    for (Map.Entry<String, JsonNode> field : message.properties()) {
+      if (!READ.contains(field.getKey())) {
+        fields.put(field.getKey(), JSON.convertValue(field.getValue(), Object.class));
+      }
+    }
+    return fields;
   }
 
   private static String text(JsonNode object, String field, String where) throws IOException {

@@ -6,12 +6,15 @@ import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.LongFunction;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /** Hugging Face's own tokenizer library, called through DJL. */
 final class DjlTokenizer implements Tokenizer {
@@ -23,6 +26,7 @@ final class DjlTokenizer implements Tokenizer {
   }
 
   private final HuggingFaceTokenizer delegate;
+  private final TokenizerJson json;
   private final SpecialTokens special;
   private final int vocabularySize;
   private final String fingerprint;
@@ -30,8 +34,12 @@ final class DjlTokenizer implements Tokenizer {
   private final ReadWriteLock lifetime = new ReentrantReadWriteLock();
   private boolean closed;
 
+  /** Knows neither BOS nor EOS; null until a text spells one. */
+  private HuggingFaceTokenizer unbounded;
+
   private DjlTokenizer(HuggingFaceTokenizer delegate, TokenizerJson json, SpecialTokens special) {
     this.delegate = delegate;
+    this.json = json;
     this.special = special;
     this.vocabularySize = json.vocabularySize();
     this.fingerprint = json.fingerprint(special);
@@ -40,12 +48,9 @@ final class DjlTokenizer implements Tokenizer {
   static DjlTokenizer load(Path modelFolder) throws IOException {
     TokenizerJson json = TokenizerJson.read(modelFolder);
     SpecialTokens special = SpecialTokens.read(modelFolder, json);
-    // Without truncation=false DJL cuts every text at 512 ids.
-    Map<String, String> options =
-        Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false");
     HuggingFaceTokenizer delegate;
     try {
-      delegate = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json.bytes()), options);
+      delegate = open(json.bytes());
     } catch (EngineException e) {
       throw new IOException(
           "The native tokenizers library can't be loaded on %s %s (%s); it is unpacked below ~/.djl.ai, or below the writable folder that -DENGINE_CACHE_DIR names"
@@ -58,6 +63,13 @@ final class DjlTokenizer implements Tokenizer {
     return new DjlTokenizer(delegate, json, special);
   }
 
+  private static HuggingFaceTokenizer open(byte[] json) throws IOException {
+    // Without truncation=false DJL cuts every text at 512 ids.
+    Map<String, String> options =
+        Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false");
+    return HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), options);
+  }
+
   private static void setIfAbsent(String property, String value) {
     if (System.getProperty(property) == null) {
       System.setProperty(property, value);
@@ -66,12 +78,48 @@ final class DjlTokenizer implements Tokenizer {
 
   @Override
   public int[] encode(String text) {
-    return encoded(text, encoding -> ids(TokenizersLibrary.LIB.getTokenIds(encoding)));
+    return encoded(
+        () -> delegate, text, encoding -> ids(TokenizersLibrary.LIB.getTokenIds(encoding)));
+  }
+
+  @Override
+  public int[] encodeContent(String text) {
+    int[] ids = encode(text);
+    if (!hasBound(ids)) {
+      return ids;
+    }
+    int[] content =
+        encoded(
+            this::unbounded, text, encoding -> ids(TokenizersLibrary.LIB.getTokenIds(encoding)));
+    if (hasBound(content)) {
+      throw new IllegalArgumentException(
+          "%s makes its BOS or EOS of a text that spells it, also where it is taken as text; remove it from the text"
+              .formatted(json.file()));
+    }
+    return content;
+  }
+
+  private boolean hasBound(int[] ids) {
+    int bos = special.bos().orElse(-1);
+    int eos = special.eos().orElse(-1);
+    return IntStream.of(ids).anyMatch(id -> id == bos || id == eos);
+  }
+
+  private synchronized HuggingFaceTokenizer unbounded() {
+    if (unbounded == null) {
+      try {
+        unbounded = open(json.withoutBounds(special));
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+    return unbounded;
   }
 
   @Override
   public Spans encodeSpans(String text) {
     return encoded(
+        () -> delegate,
         text,
         encoding ->
             spans(
@@ -95,12 +143,13 @@ final class DjlTokenizer implements Tokenizer {
    * Takes from an encoding what is wanted. DJL's own {@code encode} copies all there is, a string
    * for each token included, which costs a quarter of the time.
    */
-  private <T> T encoded(String text, LongFunction<T> wanted) {
+  private <T> T encoded(
+      Supplier<HuggingFaceTokenizer> tokenizer, String text, LongFunction<T> wanted) {
     String encodable = withoutLoneSurrogates(text);
     lifetime.readLock().lock();
     try {
       requireOpen();
-      long encoding = TokenizersLibrary.LIB.encode(delegate.getHandle(), encodable, false);
+      long encoding = TokenizersLibrary.LIB.encode(tokenizer.get().getHandle(), encodable, false);
       try {
         return wanted.apply(encoding);
       } finally {
@@ -196,6 +245,9 @@ final class DjlTokenizer implements Tokenizer {
       if (!closed) {
         closed = true;
         delegate.close();
+        if (unbounded != null) {
+          unbounded.close();
+        }
       }
     } finally {
       lifetime.writeLock().unlock();

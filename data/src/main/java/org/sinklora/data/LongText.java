@@ -36,7 +36,7 @@ public final class LongText {
     this.overlap = overlap;
   }
 
-  /** The ids of the text, as {@link Tokenizer#encode} gives them. */
+  /** The ids of the text, as {@link Tokenizer#encodeContent} gives them. */
   static int[] encode(Tokenizer tokenizer, String text) {
     return encode(tokenizer, text, SEGMENT, OVERLAP);
   }
@@ -46,7 +46,7 @@ public final class LongText {
    */
   static int[] encode(Tokenizer tokenizer, String text, int segment, int overlap) {
     return text.length() <= segment
-        ? tokenizer.encode(text)
+        ? tokenizer.encodeContent(text)
         : new LongText(tokenizer, text, segment, overlap).encode();
   }
 
@@ -80,7 +80,7 @@ public final class LongText {
   }
 
   private int[] ids(int start, int end) {
-    return tokenizer.encode(text.substring(start, end));
+    return tokenizer.encodeContent(text.substring(start, end));
   }
 
   /** A place that is not inside a character. */

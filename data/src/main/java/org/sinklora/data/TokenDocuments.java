@@ -49,7 +49,10 @@ public final class TokenDocuments {
     return encode(tokenizer, documents);
   }
 
-  /** The tokens of one text as a document: BOS, the text's tokens, EOS. */
+  /**
+   * The tokens of one text as a document: BOS, the text's tokens, EOS. Those two stand nowhere
+   * else, whatever the text spells.
+   */
   public static int[] encode(Tokenizer tokenizer, String text) {
     return enclose(tokenizer, LongText.encode(tokenizer, text));
   }

@@ -17,6 +17,15 @@ public interface Tokenizer extends AutoCloseable {
   int[] encode(String text);
 
   /**
+   * As {@link #encode}, but neither BOS nor EOS comes of what the text spells: they are for who
+   * joins documents, and a reader takes each for the bound of one.
+   *
+   * @throws IllegalArgumentException if the tokenizer has no other token for what the text spells
+   * @throws IllegalStateException if the tokenizer is closed
+   */
+  int[] encodeContent(String text);
+
+  /**
    * Tokens and the part of the text that each came from.
    *
    * @param ids as {@link #encode} gives them

@@ -16,6 +16,7 @@ import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.OptionalInt;
 
@@ -105,6 +106,33 @@ final class TokenizerJson {
 
   byte[] bytes() {
     return bytes;
+  }
+
+  /** The file, changed so that no text becomes BOS or EOS; all other ids stay. */
+  byte[] withoutBounds(SpecialTokens special) throws IOException {
+    ObjectNode copy = root.deepCopy();
+    JsonNode vocabulary = root.path("model").path("vocab");
+    for (Iterator<JsonNode> added = copy.path("added_tokens").iterator(); added.hasNext(); ) {
+      ObjectNode token = (ObjectNode) added.next();
+      int id = token.path("id").intValue();
+      if (id != special.bos().orElse(-1) && id != special.eos().orElse(-1)) {
+        continue;
+      }
+      String content = token.path("content").asText();
+      boolean isPiece = vocabulary.has(content);
+      if (vocabulary.isArray()) {
+        for (JsonNode piece : vocabulary) {
+          isPiece |= piece.path(0).asText().equals(content);
+        }
+      }
+      if (isPiece) {
+        added.remove();
+      } else {
+        // The library numbers those that the model does not know in their order: one keeps it.
+        token.put("content", "\uE000%d\uE001".formatted(id));
+      }
+    }
+    return JSON.writeValueAsBytes(copy);
   }
 
   /** One more than the largest id. */

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -45,13 +46,17 @@ class ChatTemplateTest {
     tokenizer.close();
   }
 
-  private static List<ChatMessage> twoTurns() {
-    return List.of(
+  private static Conversation twoTurns() {
+    return conversation(
         new ChatMessage("system", "Be brief."),
         new ChatMessage("user", "What is 😀 &amp; <b>?"),
         new ChatMessage("assistant", "An emoji 😀.\nYes; a 'face'."),
         new ChatMessage("user", "Sure?"),
         new ChatMessage("assistant", "Sure."));
+  }
+
+  private static Conversation conversation(ChatMessage... messages) {
+    return new Conversation(List.of(messages));
   }
 
   private static ChatTemplate template(String source) throws IOException {
@@ -62,7 +67,7 @@ class ChatTemplateTest {
   void theNamedTemplatesSayWhatTheirModelsRead() throws IOException {
     assertEquals(
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is 😀 &amp; <b>?<|im_end|>\n<|im_start|>assistant\n",
-        template(ChatTemplate.named("chatml")).render(twoTurns().subList(0, 2), true));
+        template(ChatTemplate.named("chatml")).render(twoTurns().first(2), true));
     assertEquals(
         "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nWhat is 😀 &amp; <b>? [/INST] An emoji 😀.\nYes; a 'face'. </s><s>[INST] Sure? [/INST] Sure. </s>",
         template(ChatTemplate.named("llama2")).render(twoTurns(), false));
@@ -70,7 +75,8 @@ class ChatTemplateTest {
         "<s>Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.\n\n### Instruction:\nAdd\n\n### Input:\n1 2\n\n### Response:\n3</s>",
         template(ChatTemplate.named("alpaca"))
             .render(
-                List.of(new ChatMessage("user", "Add", "1 2"), new ChatMessage("assistant", "3")),
+                conversation(
+                    new ChatMessage("user", "Add", "1 2"), new ChatMessage("assistant", "3")),
                 false));
     assertNull(ChatTemplate.named("nothing"));
     assertNull(ChatTemplate.named("../x"));
@@ -109,6 +115,50 @@ class ChatTemplateTest {
         answers.stream().mapToInt(answer -> tokenizer.encode(answer).length).sum());
   }
 
+  /** What would be code in a template is text in a message, whoever says it. */
+  @ParameterizedTest
+  @ValueSource(strings = {"llama2", "alpaca", "chatml", "like llama 3"})
+  void noMessageIsTakenForATemplate(String name) throws IOException {
+    String source = name.equals("like llama 3") ? LIKE_LLAMA3 : ChatTemplate.named(name);
+    for (String code :
+        List.of(
+            "{{ 7 * 7 }} gives 49.",
+            "{% for x in items %}{{ x }}{% endfor %}",
+            "\\frac{{a}}{{b}} {# c #}",
+            "{{ raise_exception('boo') }} {{ .Values.name }}")) {
+      Conversation conversation =
+          conversation(
+              new ChatMessage("system", "S " + code),
+              new ChatMessage("user", "U " + code),
+              new ChatMessage("assistant", "A " + code));
+      String text = template(source).answered(conversation).text();
+      for (ChatMessage message : conversation.messages()) {
+        assertTrue(text.contains(message.content()), text);
+      }
+    }
+  }
+
+  @Test
+  void theNamedTemplatesRefuseWhatTheyHaveNoFormFor() throws IOException {
+    ChatMessage calling =
+        new ChatMessage("assistant", "Hm.", "", Map.of("tool_calls", List.of(Map.of("id", "1"))));
+    for (String name : List.of("llama2", "alpaca", "chatml")) {
+      String source = ChatTemplate.named(name);
+      fails(
+          name + " has no form for tools and tool_calls",
+          source,
+          conversation(twoTurns().messages().get(1), calling));
+      Conversation withTools =
+          new Conversation(twoTurns().messages(), List.of(Map.of("name", "f")));
+      fails(name + " has no form for tools", source, withTools);
+    }
+    Conversation boss =
+        conversation(new ChatMessage("boss", "Go"), new ChatMessage("assistant", "Gone"));
+    fails("not 'boss'", ChatTemplate.named("llama2"), boss);
+    fails("not 'boss'", ChatTemplate.named("alpaca"), boss);
+    assertTrue(template(ChatTemplate.named("chatml")).render(boss, false).contains("boss\nGo"));
+  }
+
   @Test
   void theModelsOwnTemplateIsFound(@TempDir Path folder) throws IOException {
     assertNull(ChatTemplate.ofModel(folder));
@@ -128,8 +178,8 @@ class ChatTemplateTest {
 
   @Test
   void aTemplateThatRefusesSaysWhy() {
-    List<ChatMessage> wrong =
-        List.of(new ChatMessage("assistant", "Hi"), new ChatMessage("user", "Hi"));
+    Conversation wrong =
+        conversation(new ChatMessage("assistant", "Hi"), new ChatMessage("user", "Hi"));
     fails("Roles must alternate", LIKE_LLAMA3, wrong);
     fails("--chat-template", "{% for x in %}", twoTurns());
     fails("--chat-template", "{{ messages[0]['content'] | no_such_filter }}", twoTurns());
@@ -142,8 +192,8 @@ class ChatTemplateTest {
     fails("answer 3 once it is given", onlyLast, twoTurns());
   }
 
-  private static void fails(String said, String source, List<ChatMessage> messages) {
-    IOException e = assertThrows(IOException.class, () -> template(source).answered(messages));
+  private static void fails(String said, String source, Conversation conversation) {
+    IOException e = assertThrows(IOException.class, () -> template(source).answered(conversation));
     assertTrue(e.getMessage().contains(said), e.getMessage());
   }
 }

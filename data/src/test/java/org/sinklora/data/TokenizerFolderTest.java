@@ -14,6 +14,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,6 +43,35 @@ class TokenizerFolderTest {
 
   private String loadError() {
     return assertThrows(IOException.class, this::load).getMessage();
+  }
+
+  /**
+   * As Llama 3's and Qwen's, which are not in the model's vocabulary and have others behind them.
+   */
+  @Test
+  void boundsThatTheModelDoesNotKnowKeepTheIdsOfOthers() throws IOException {
+    Path file = folder.resolve("tokenizer.json");
+    ObjectNode json = (ObjectNode) JSON.readTree(file.toFile());
+    for (String token : List.of("<|begin|>", "<|end|>", "<|call|>")) {
+      json.withArray("added_tokens")
+          .addObject()
+          .put("id", 2048 + json.path("added_tokens").size() - 5)
+          .put("content", token)
+          .put("special", true)
+          .put("single_word", false)
+          .put("lstrip", false)
+          .put("rstrip", false)
+          .put("normalized", false);
+    }
+    Files.writeString(file, json.toString());
+    write("tokenizer_config.json", "{\"bos_token\": \"<|begin|>\", \"eos_token\": \"<|end|>\"}");
+    String text = "x<|begin|>y<|call|>z<|end|>";
+    try (Tokenizer tokenizer = load()) {
+      assertArrayEquals(new int[] {2048, 2050, 2049}, tokenizer.encode("<|begin|><|call|><|end|>"));
+      int[] content = tokenizer.encodeContent(text);
+      assertEquals(text, tokenizer.decode(content));
+      assertEquals(List.of(2050), IntStream.of(content).filter(id -> id >= 2048).boxed().toList());
+    }
   }
 
   @Test

@@ -67,6 +67,20 @@ class TokenizerTest {
   }
 
   @Test
+  void aDocumentEndsNowhereButAtItsEnd() {
+    String text = "a <s>b</s><s>c <unk> </s>";
+    int[] document = TokenDocuments.encode(tokenizer, text);
+    int last = document.length - 1;
+    assertEquals(1, document[0]);
+    assertEquals(2, document[last]);
+    int[] content = Arrays.copyOfRange(document, 1, last);
+    assertTrue(IntStream.of(content).noneMatch(id -> id == 1 || id == 2), text);
+    assertTrue(IntStream.of(content).anyMatch(id -> id == 0), text);
+    assertEquals(text, tokenizer.decode(content));
+    assertArrayEquals(tokenizer.encode("a <unk> b"), tokenizer.encodeContent("a <unk> b"));
+  }
+
+  @Test
   void aLoneSurrogateIsAQuestionMark() {
     assertEquals("a?b", tokenizer.decode(tokenizer.encode("a\uD83Db")));
     assertEquals("?\uD83D\uDE00?", tokenizer.decode(tokenizer.encode("\uDE00\uD83D\uDE00\uD83D")));

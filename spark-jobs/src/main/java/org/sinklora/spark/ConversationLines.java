@@ -1,9 +1,8 @@
 package org.sinklora.spark;
 
 import java.io.IOException;
-import java.util.List;
-import org.sinklora.data.ChatMessage;
 import org.sinklora.data.ChatTemplate;
+import org.sinklora.data.Conversation;
 import org.sinklora.data.ConversationReader;
 
 /** The conversations of the JSON lines that begin in a range of a file, rendered one by one. */
@@ -22,10 +21,10 @@ final class ConversationLines implements ChunkReader {
   @Override
   public Text next() throws IOException {
     for (var line = lines.next(); line != null; line = lines.next()) {
-      List<ChatMessage> messages =
+      Conversation conversation =
           ConversationReader.ofLine(line.getBytes(), line.getLength(), format, lines.where());
-      if (messages != null) {
-        return ConversationTexts.render(messages, template, lines.where());
+      if (conversation != null) {
+        return ConversationTexts.render(conversation, template, lines.where());
       }
     }
     return null;

@@ -2,10 +2,9 @@ package org.sinklora.spark;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.util.List;
 import org.sinklora.data.AnsweredText;
-import org.sinklora.data.ChatMessage;
 import org.sinklora.data.ChatTemplate;
+import org.sinklora.data.Conversation;
 import org.sinklora.data.ConversationReader;
 import org.sinklora.data.Document;
 
@@ -29,10 +28,10 @@ final class ConversationTexts implements ChunkReader {
 
   @Override
   public Text next() throws IOException {
-    List<ChatMessage> messages = reader.next();
-    return messages == null
+    Conversation conversation = reader.next();
+    return conversation == null
         ? null
-        : render(messages, template, "%s, line %d".formatted(file, reader.line()));
+        : render(conversation, template, "%s, line %d".formatted(file, reader.line()));
   }
 
   /**
@@ -40,10 +39,10 @@ final class ConversationTexts implements ChunkReader {
    *
    * @param where what errors call its place
    */
-  static Text render(List<ChatMessage> messages, ChatTemplate template, String where)
+  static Text render(Conversation conversation, ChatTemplate template, String where)
       throws IOException {
     try {
-      AnsweredText rendered = template.answered(messages);
+      AnsweredText rendered = template.answered(conversation);
       String name = Document.ofContent(rendered.text()).name();
       return new Text(name, rendered.text(), rendered.answers());
     } catch (IOException e) {

@@ -130,7 +130,7 @@ final class Preparation {
       List<TokenPart> parts =
           tokenize(work, chunks, selected, choices.get(KEPT), tokenizer.fingerprint());
       if (parts.stream().allMatch(part -> part.documents() == 0)) {
-        throw TokenizedTexts.noneLeft(settings.minimumCharacters());
+        throw noneFits(parts);
       }
       DataSetInfo info = write(parts, tokenizer, request, fresh);
       if (settings.packedLength() > 0 && info.train().rows() == 0 && info.heldOutShare() < 1) {
@@ -155,6 +155,16 @@ final class Preparation {
       survey.unpersist();
       storage.delete(fresh);
     }
+  }
+
+  /** Texts that were chosen are left out for their length alone. */
+  private UserException noneFits(List<TokenPart> parts) {
+    return new UserException(
+        "No document is left: each of the %,d conversations is longer than --pack %,d, the longest has %,d tokens; choose a larger --pack, or leave it out"
+            .formatted(
+                parts.stream().mapToLong(TokenPart::tooLong).sum(),
+                settings.packedLength(),
+                parts.stream().mapToLong(TokenPart::tooLongTokens).max().orElse(0)));
   }
 
   private LongAccumulator counter(String what) {

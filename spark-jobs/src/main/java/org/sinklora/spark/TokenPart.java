@@ -12,10 +12,17 @@ import java.util.Map;
  * @param tokens of all
  * @param tooLong documents that fit no packed sequence, not counted above
  * @param tooLongCharacters of these
+ * @param tooLongTokens of the longest of these; 0 if there is none
  * @param nanos of processor time that making it took; 0 if it was there
  */
 record TokenPart(
-    String file, long documents, long tokens, long tooLong, long tooLongCharacters, long nanos)
+    String file,
+    long documents,
+    long tokens,
+    long tooLong,
+    long tooLongCharacters,
+    long tooLongTokens,
+    long nanos)
     implements Serializable {
   private static final String PREFIX = "sinklora.";
 
@@ -26,6 +33,7 @@ record TokenPart(
     counts.put(PREFIX + "tokens", Long.toString(tokens));
     counts.put(PREFIX + "too_long", Long.toString(tooLong));
     counts.put(PREFIX + "too_long_characters", Long.toString(tooLongCharacters));
+    counts.put(PREFIX + "too_long_tokens", Long.toString(tooLongTokens));
     return counts;
   }
 
@@ -37,6 +45,7 @@ record TokenPart(
         Long.parseLong(footer.get(PREFIX + "tokens")),
         Long.parseLong(footer.get(PREFIX + "too_long")),
         Long.parseLong(footer.get(PREFIX + "too_long_characters")),
+        Long.parseLong(footer.get(PREFIX + "too_long_tokens")),
         0);
   }
 

@@ -228,7 +228,7 @@ final class TokenParts {
       LabelledTokens tokens = new AnsweredText(text.text(), text.answers()).encode(encoder);
       int length = tokens.ids().length;
       if (settings.packedLength() > 0 && length > settings.packedLength()) {
-        counts.addTooLong(text.text().codePointCount(0, text.text().length()));
+        counts.addTooLong(text.text().codePointCount(0, text.text().length()), length);
       } else {
         writer.write(text.name(), heldOut, tokens.ids(), tokens.labels());
         counts.add(length);
@@ -242,20 +242,23 @@ final class TokenParts {
     private long tokens;
     private long tooLong;
     private long tooLongCharacters;
+    private long tooLongTokens;
 
     void add(int length) {
       documents++;
       tokens += length;
     }
 
-    void addTooLong(int characters) {
+    void addTooLong(int characters, int length) {
       tooLong++;
       tooLongCharacters += characters;
+      tooLongTokens = Math.max(tooLongTokens, length);
     }
 
     TokenPart part(String file, long start) {
       long nanos = Math.max(1, TaskClock.nanos() - start);
-      return new TokenPart(file, documents, tokens, tooLong, tooLongCharacters, nanos);
+      return new TokenPart(
+          file, documents, tokens, tooLong, tooLongCharacters, tooLongTokens, nanos);
     }
   }
 }

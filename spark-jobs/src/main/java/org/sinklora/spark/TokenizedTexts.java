@@ -85,8 +85,10 @@ final class TokenizedTexts {
 
   static UserException noneLeft(int minimumCharacters) {
     return new UserException(
-        "No document is left: the inputs are empty, or every text has fewer than the %,d characters of --min-characters"
-            .formatted(minimumCharacters));
+        minimumCharacters > 1
+            ? "No document is left: the inputs are empty, or every text has fewer than the %,d characters of --min-characters"
+                .formatted(minimumCharacters)
+            : "No document is left: the inputs are empty, or hold nothing but empty texts");
   }
 
   /** Of equal texts, and of equal names, the first stays. */

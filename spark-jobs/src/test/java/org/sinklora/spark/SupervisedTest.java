@@ -225,6 +225,22 @@ class SupervisedTest {
             "{\"messages\": [{\"role\": \"assistant\", \"content\": \"Hi\"}]}\n"
                 + "{\"messages\": [{\"role\": \"assistant\", \"content\": \"\"}]}\n");
     fails("chats.jsonl, line 2, message 1 is an empty answer", chats, "chat", "chatml");
+    Path alpaca = alpaca();
+    Cli tooLong =
+        Cli.run(
+            "prepare",
+            "--input",
+            alpaca,
+            "--format",
+            "alpaca",
+            "--pack",
+            16,
+            "--output",
+            folder.resolve("none"));
+    assertEquals(1, tooLong.code());
+    assertTrue(
+        tooLong.err().contains("12 conversations is longer than --pack 16, the longest has "),
+        tooLong.err());
     fails("has no chat_template; name one", chats, "chat", "model");
     fails("which is no file; choose llama2, alpaca, chatml", chats, "chat", "mine");
     fails("choose text, alpaca or chat", chats, "tables", "chatml");
