@@ -49,6 +49,7 @@ record PrepareRequest(
     String all =
         String.join(
             "\n",
+            TokenParts.VERSION,
             files,
             field,
             extensions.toString(),

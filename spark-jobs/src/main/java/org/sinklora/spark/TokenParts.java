@@ -32,6 +32,9 @@ import scala.Tuple2;
  * what an interrupted run has finished, the next one finds.
  */
 final class TokenParts {
+  /** Raised where the same texts become other tokens: what is there already is then made anew. */
+  static final String VERSION = "2";
+
   private final SparkSession spark;
   private final PreparationSettings settings;
   private final String field;
@@ -154,6 +157,7 @@ final class TokenParts {
       String all =
           String.join(
               "\n",
+              VERSION,
               chunk.fingerprint(),
               field,
               tokenizer,
