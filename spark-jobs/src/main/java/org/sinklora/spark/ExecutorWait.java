@@ -33,10 +33,11 @@ final class ExecutorWait {
       return atLeastOne(spark);
     }
     AskedExecutors asked = AskedExecutors.of(spark.getConf());
-    if (asked.executors() == 0 || come(spark, asked).ids().isEmpty()) {
-      atLeastOne(spark);
-    }
     RegisteredExecutors there = come(spark, asked);
+    if (there.ids().isEmpty()) {
+      atLeastOne(spark);
+      there = come(spark, asked);
+    }
     awaited = new WeakReference<>(spark.sc());
     if (!asked.areMetBy(there) && asked.executors() != AskedExecutors.NOBODY_SAYS) {
       System.err.printf(
