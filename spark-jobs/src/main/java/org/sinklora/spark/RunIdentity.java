@@ -16,6 +16,7 @@ import java.util.List;
  */
 record RunIdentity(TrainSettings settings, String data, String modelConfig)
     implements Serializable {
+  private static final String SETTINGS = "settings";
   private static final JsonMapper JSON = new JsonMapper();
 
   static RunIdentity of(TrainSettings settings, ModelSource model, TrainingData data) {
@@ -24,7 +25,7 @@ record RunIdentity(TrainSettings settings, String data, String modelConfig)
 
   ObjectNode toJson() {
     ObjectNode json = JSON.createObjectNode();
-    json.set("settings", settings.toJson());
+    json.set(SETTINGS, settings.toJson());
     try {
       json.set("data", JSON.readTree(data));
     } catch (JsonProcessingException e) {
@@ -40,30 +41,22 @@ record RunIdentity(TrainSettings settings, String data, String modelConfig)
    * @throws UserException if it is of another run
    */
   void check(String what, JsonNode saved) {
-    TrainSettings.completeJson(saved.path("settings"));
-    ObjectNode current = toJson();
-    removeFree(current.path("settings"), settings);
-    checkSame(what, "", saved, current);
+    checkSettings(what, saved.path(SETTINGS), settings);
+    checkSame(what, "", saved, toJson().without(SETTINGS));
   }
 
   /** The same for settings alone. */
   static void checkSettings(String what, JsonNode saved, TrainSettings settings) {
     TrainSettings.completeJson(saved);
     ObjectNode current = settings.toJson();
-    removeFree(current, settings);
-    checkSame(what, "settings", saved, current);
-  }
-
-  /**
-   * Activations that are computed again are the same bits, so memory is free; so is the number of
-   * steps, unless those already done would have been others.
-   */
-  private static void removeFree(JsonNode json, TrainSettings settings) {
-    ObjectNode optimizer = (ObjectNode) json.path("optimizer");
+    // Activations that are computed again are the same bits, so memory is free; so is the number of
+    // steps, unless those already done would have been others.
+    ObjectNode optimizer = (ObjectNode) current.path("optimizer");
     optimizer.remove(List.of("gradientCheckpointing", "memoryLimit"));
     if (!settings.trainingConfig().isStretchedOverSteps()) {
       optimizer.remove("steps");
     }
+    checkSame(what, SETTINGS, saved, current);
   }
 
   private static void checkSame(String what, String at, JsonNode saved, JsonNode current) {
